@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base/fault.h - fault injection, with --enable-debug only.
+ *
+ * WEBPUBSUBD_FAULT="NAME:N[,NAME:N]" makes the N-th pass (from 1) through the
+ * point NAME fail; "NAME:N+" that one and all after it. In release builds a
+ * point is the constant false.
+ *
+ * Points: accept (EMFILE), read (ECONNRESET), write (EPIPE), short_write,
+ * log_write (ENOSPC), alloc_conn, alloc_message, offload.
+ */
+#ifndef WPS_BASE_FAULT_H
+#define WPS_BASE_FAULT_H
+
+#include "base/base.h"
+
+#ifdef WPS_DEBUG
+bool fault_hits(const char *point);
+#define FAULT(point) UNLIKELY(fault_hits(point))
+#else
+#define FAULT(point) false
+#endif
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base/keys.c - HMAC-SHA-256 through libcrypto.
+ *
+ * One keyed context per key is made at start and duplicated per call: keying is
+ * a good part of the cost of a short HMAC, and a template is only read. */
+#include "base/keys.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+
+#include "base/rand.h"
+
+struct keys {
+  EVP_MAC *hmac;
+  size_t access_count;
+  unsigned char service[KEYS_MAC_LEN];
+  EVP_MAC_CTX *access[];
+};
+
+static EVP_MAC_CTX *keyed(EVP_MAC *hmac, const void *key, size_t len)
+{
+  char digest[] = "SHA256";
+  OSSL_PARAM params[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+      OSSL_PARAM_construct_end()};
+  EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(hmac);
+
+  if (ctx != NULL && EVP_MAC_init(ctx, key, len, params) != 1) {
+    EVP_MAC_CTX_free(ctx);
+    ctx = NULL;
+  }
+  return ctx;
+}
+
+static int finish(EVP_MAC_CTX *ctx, struct wps_bytes data,
+                  uint8_t mac[KEYS_MAC_LEN])
+{
+  size_t len = 0;
+
+  if (EVP_MAC_update(ctx, data.ptr, data.len) != 1 ||
+      EVP_MAC_final(ctx, mac, &len, KEYS_MAC_LEN) != 1 || len != KEYS_MAC_LEN)
+    return WPS_EINTERNAL;
+  return WPS_OK;
+}
+
+static int mac_with(EVP_MAC_CTX *template, struct wps_bytes data,
+                    uint8_t mac[KEYS_MAC_LEN])
+{
+  EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(template);
+  int rc = ctx != NULL ? finish(ctx, data, mac) : WPS_ENOMEM;
+
+  EVP_MAC_CTX_free(ctx);
+  return rc;
+}
+
+static int mac_once(EVP_MAC *hmac, const void *key, size_t key_len,
+                    struct wps_bytes data, uint8_t mac[KEYS_MAC_LEN])
+{
+  EVP_MAC_CTX *ctx = keyed(hmac, key, key_len);
+  int rc = ctx != NULL ? finish(ctx, data, mac) : WPS_EINTERNAL;
+
+  EVP_MAC_CTX_free(ctx);
+  return rc;
+}
+
+struct keys *keys_new(const struct wps_bytes *access, size_t access_count,
+                      struct wps_bytes service)
+{
+  struct keys *k =
+      calloc(1, sizeof(*k) + access_count * sizeof(k->access[0]));
+
+  if (k == NULL)
+    return NULL;
+  k->hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+  if (k->hmac == NULL)
+    goto fail;
+  for (; k->access_count < access_count; k->access_count++) {
+    const struct wps_bytes *key = &access[k->access_count];
+
+    k->access[k->access_count] = keyed(k->hmac, key->ptr, key->len);
+    if (k->access[k->access_count] == NULL)
+      goto fail;
+  }
+  if (service.ptr == NULL) {
+    if (rand_bytes(k->service, sizeof(k->service)) != WPS_OK)
+      goto fail;
+  } else if (mac_once(k->hmac, "webpubsubd", 10, service, k->service) !=
+             WPS_OK) {
+    goto fail;
+  }
+  return k;
+
+fail:
+  keys_free(k);
+  return NULL;
+}
+
+void keys_free(struct keys *k)
+{
+  if (k == NULL)
+    return;
+  for (size_t i = 0; i < k->access_count; i++)
+    EVP_MAC_CTX_free(k->access[i]);
+  EVP_MAC_free(k->hmac);
+  OPENSSL_cleanse(k->service, sizeof(k->service));
+  free(k);
+}
+
+size_t keys_access_count(const struct keys *k)
+{
+  return k->access_count;
+}
+
+int keys_sign(const struct keys *k, uint32_t key, struct wps_str purpose,
+              struct wps_bytes data, uint8_t mac[KEYS_MAC_LEN])
+{
+  uint8_t derived[KEYS_MAC_LEN];
+  int rc;
+
+  if (key != KEYS_SERVICE)
+    return key < k->access_count ? mac_with(k->access[key], data, mac)
+                                 : WPS_ENOTFOUND;
+  rc = mac_once(k->hmac, k->service, sizeof(k->service),
+                (struct wps_bytes){purpose.ptr, purpose.len}, derived);
+  if (rc == WPS_OK)
+    rc = mac_once(k->hmac, derived, sizeof(derived), data, mac);
+  OPENSSL_cleanse(derived, sizeof(derived));
+  return rc;
+}
+
+int keys_verify(const struct keys *k, uint32_t key, struct wps_str purpose,
+                struct wps_bytes data, const uint8_t mac[KEYS_MAC_LEN])
+{
+  uint8_t expected[KEYS_MAC_LEN];
+  int rc;
+
+  if (key == KEYS_SERVICE) {
+    rc = keys_sign(k, key, purpose, data, expected);
+    if (rc != WPS_OK)
+      return rc;
+    return CRYPTO_memcmp(expected, mac, sizeof(expected)) == 0
+               ? WPS_OK
+               : WPS_EUNAUTHORIZED;
+  }
+  if (k->access_count == 0)
+    return WPS_ENOTFOUND;
+  for (size_t i = 0; i < k->access_count; i++) {
+    rc = mac_with(k->access[i], data, expected);
+    if (rc != WPS_OK)
+      return rc;
+    if (CRYPTO_memcmp(expected, mac, sizeof(expected)) == 0)
+      return WPS_OK;
+  }
+  return WPS_EUNAUTHORIZED;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base/str.h - helpers for struct wps_str. */
+#ifndef WPS_BASE_STR_H
+#define WPS_BASE_STR_H
+
+#include "base/base.h"
+
+struct wps_str str_from(const char *terminated); /* NULL gives {NULL, 0} */
+bool str_eq(struct wps_str a, struct wps_str b);
+bool str_eq_c(struct wps_str a, const char *terminated);
+/* ASCII letters fold; all other bytes must be equal. */
+bool str_ieq(struct wps_str a, struct wps_str b);
+bool str_ieq_c(struct wps_str a, const char *terminated);
+bool str_starts(struct wps_str s, const char *prefix);
+bool str_istarts(struct wps_str s, const char *prefix);
+struct wps_str str_skip(struct wps_str s, size_t n); /* drops n <= len bytes */
+struct wps_str str_trim(struct wps_str s);           /* spaces and tabs     */
+/* Next element of a comma-separated list, trimmed; false at the end. Empty
+ * elements are skipped, as RFC 9110 5.6.1 asks of a recipient. */
+bool str_next_token(struct wps_str *list, struct wps_str *token);
+/* Decimal digits only; false when empty, with other bytes, or out of range. */
+bool str_to_u64(struct wps_str s, uint64_t *out);
+/* malloc'ed and terminated copy; NULL when out of memory. */
+char *str_dup(struct wps_str s);
+/* malloc'ed printf; NULL when out of memory. */
+char *str_printf(const char *fmt, ...) WPS_PRINTF(1, 2);
+/* Lexicographic by bytes, as for qsort. */
+int str_cmp(struct wps_str a, struct wps_str b);
+/* Lower-case ASCII letters in place. */
+void str_lower(char *s, size_t len);
+
+#endif

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conn/admit.c - the checks before the 101. */
+#include "conn/admit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rand.h"
+#include "base/str.h"
+#include "conn/authenticate.h"
+#include "conn/client_events.h"
+#include "conn/linger.h"
+#include "msg/event.h"
+#include "msg/principal.h"
+#include "plug/plugin.h"
+#include "plug/reply.h"
+
+static const char client_path[] = "/client";
+static const char hubs_path[] = "/client/hubs/";
+
+/* ---- ends of an admission ---- */
+
+void admission_free(struct admission *a)
+{
+  authenticate_cancel(a->auth);
+  if (a->connecting != NULL)
+    reply_abandon(a->connecting);
+  if (a->counted)
+    atomic_fetch_sub(&a->worker->conns->server->connections, 1);
+  list_remove(&a->node);
+  free(a->who);
+  answer_free(a->answer);
+  request_unref(a->req);
+  free(a);
+}
+
+void admissions_cancel(struct wps_worker *w)
+{
+  struct list *head = &w->conns->admissions;
+
+  while (!list_empty(head)) {
+    struct admission *a = CONTAINER_OF(head->next, struct admission, node);
+
+    http_on_gone(a->hc, NULL, NULL);
+    admission_free(a);
+  }
+}
+
+static void gone(void *arg)
+{
+  admission_free(arg);
+}
+
+static void refuse(struct admission *a, uint32_t status, const char *headers,
+                   struct wps_str body, struct wps_str cause)
+{
+  http_on_gone(a->hc, NULL, NULL);
+  http_answer(a->hc, status, headers, body, cause);
+  admission_free(a);
+}
+
+static void refuse_status(struct admission *a, int status,
+                          struct wps_str cause)
+{
+  switch (status) {
+  case WPS_EUNAUTHORIZED:
+    refuse(a, 401, "WWW-Authenticate: Bearer\r\n", STR_NONE, cause);
+    return;
+#define X(name, value, http, close, meaning)                                   \
+  case WPS_##name:                                                             \
+    refuse(a, http, NULL, STR_NONE, cause);                                    \
+    return;
+    X(EFORBIDDEN, -6, 403, 0, "")
+    X(ETIMEOUT, -12, 504, 0, "")
+    X(EUNAVAILABLE, -13, 502, 0, "")
+    X(EAGAIN, -10, 503, 0, "")
+    X(ENOMEM, -2, 503, 0, "")
+    X(ELIMIT, -11, 429, 0, "")
+#undef X
+  default:
+    refuse(a, 500, NULL, STR_NONE, cause);
+  }
+}
+
+/* 101 and a close frame: clients take an HTTP error for "try again". */
+static void refuse_by_close(struct admission *a, uint16_t code,
+                            struct wps_str reason)
+{
+  struct wps_worker *w = a->worker;
+  unsigned char *early = NULL;
+  char *head = NULL;
+  size_t head_len = 0, early_len = 0;
+  struct stream *s;
+  struct log_field fields[] = {{"hub", {a->hub, strlen(a->hub)}},
+                               {"remote", a->req->remote},
+                               {"reason", reason}};
+
+  log_fields(WPS_LOG_INFO, "core", "handshake refused by a close frame",
+             fields, ARRAY_LEN(fields));
+  http_on_gone(a->hc, NULL, NULL);
+  s = http_upgrade(a->hc, a->chosen.selected, &head, &head_len, &early,
+                   &early_len);
+  if (s != NULL) {
+    stream_detach(s);
+    linger_refuse(w, s, head, head_len, code, reason);
+  }
+  free(head);
+  free(early);
+  admission_free(a);
+}
+
+/* ---- where to ---- */
+
+bool admit_is_client(void *arg, const struct wps_request *req)
+{
+  struct wps_str path = req->path, rest;
+
+  UNUSED(arg);
+  if (str_ieq_c(path, client_path) || str_ieq_c(path, "/client/"))
+    return true;
+  if (!str_istarts(path, hubs_path))
+    return false;
+  /* One segment, percent-encoded slashes included. */
+  rest = str_skip(path, sizeof(hubs_path) - 1);
+  return memchr(rest.ptr, '/', rest.len) == NULL;
+}
+
+static bool find_hub(struct admission *a)
+{
+  struct wps_str path = a->req->path, name;
+
+  if (str_istarts(path, hubs_path))
+    name = str_skip(path, sizeof(hubs_path) - 1);
+  else
+    name = request_api.query(a->req, "hub");
+  if (name.ptr == NULL || !hub_name_ok(name))
+    return false;
+  memcpy(a->hub, name.ptr, name.len);
+  a->hub[name.len] = '\0';
+  str_lower(a->hub, name.len);
+  a->req->hub = (struct wps_str){a->hub, name.len};
+  a->req->purpose = WPS_FOR_CLIENT;
+  snprintf(a->audience, sizeof(a->audience), "%s%s", hubs_path, a->hub);
+  a->req->audience = str_from(a->audience);
+  return true;
+}
+
+/* ---- subprotocol ---- */
+
+static bool has_name(const struct wps_subprotocol *ops, struct wps_str name)
+{
+  for (size_t i = 0; ops->names[i] != NULL; i++)
+    if (str_ieq_c(name, ops->names[i]))
+      return true;
+  return false;
+}
+
+/* Looks at one instance; WPS_ENOTSUP: not this one. */
+static int try_instance(struct admission *a, const struct wps_instance *i,
+                        struct wps_str name)
+{
+  const struct wps_subprotocol *ops = i->component->ops.subprotocol;
+  struct wps_negotiation n = {.struct_size = sizeof(n),
+                              .selected = name.len != 0 ? name : STR_NONE,
+                              .hub = a->req->hub};
+  int rc = WPS_CAN(ops, negotiate) ? ops->negotiate(i->inst, a->req, name, &n)
+                                   : WPS_OK;
+
+  if (rc == WPS_ENOTSUP)
+    return rc;
+  a->instance = i;
+  a->chosen = n;
+  return rc;
+}
+
+static int try_all(struct admission *a, struct wps_str taken_by,
+                   struct wps_str name)
+{
+  const struct instances *all = a->worker->conns->server->instances;
+
+  for (size_t i = 0; i < all->count; i++) {
+    const struct wps_instance *inst = all->items[i];
+    int rc;
+
+    if (inst->component->kind != WPS_KIND_SUBPROTOCOL ||
+        !has_name(inst->component->ops.subprotocol, taken_by))
+      continue;
+    rc = try_instance(a, inst, name);
+    if (rc != WPS_ENOTSUP)
+      return rc;
+  }
+  return WPS_ENOTSUP;
+}
+
+/* The names of the offer in its order, then who takes anything. */
+static int negotiate(struct admission *a)
+{
+  int rc;
+
+  for (size_t i = 0; i < a->req->subprotocol_count; i++) {
+    rc = try_all(a, a->req->subprotocols[i], a->req->subprotocols[i]);
+    if (rc != WPS_ENOTSUP)
+      return rc;
+  }
+  if (a->req->subprotocol_count == 0) {
+    rc = try_all(a, STR(""), STR(""));
+    if (rc != WPS_ENOTSUP)
+      return rc;
+  }
+  return try_all(a, STR("*"), STR(""));
+}
+
+/* The connect event chose a name. */
+static int renegotiate(struct admission *a, struct wps_str name)
+{
+  for (size_t i = 0; i < a->req->subprotocol_count; i++) {
+    struct wps_str offered = a->req->subprotocols[i];
+    int rc;
+
+    if (!str_ieq(offered, name))
+      continue;
+    rc = try_all(a, offered, offered);
+    return rc != WPS_ENOTSUP ? rc : try_all(a, STR("*"), offered);
+  }
+  return WPS_ENOTFOUND;
+}
+
+static void refuse_negotiation(struct admission *a, int rc)
+{
+  struct wps_str reason = a->chosen.reason;
+
+  if (rc == WPS_ENOTSUP)
+    refuse(a, 400, NULL, STR("No subprotocol of the offer is enabled."),
+           STR("no enabled plugin takes what the client offers"));
+  else if (a->chosen.http_code >= 400 && a->chosen.http_code <= 599)
+    refuse(a, a->chosen.http_code, NULL, reason, reason);
+  else
+    refuse_status(a, rc, reason);
+}
+
+/* ---- connect event ---- */
+
+static bool groups_ok(const struct wps_str *groups, size_t count)
+{
+  for (size_t i = 0; i < count; i++)
+    if (!group_name_ok(groups[i]))
+      return false;
+  return true;
+}
+
+static void refused_by_handler(struct admission *a)
+{
+  const struct wps_event_answer *v = &a->answer->view;
+  struct wps_str body = STR_NONE;
+
+  /* azure-server.md 3.7: the body of a 4xx goes to the client. */
+  if (v->code >= 400 && v->code < 500 && v->msg != NULL)
+    body = (struct wps_str){v->msg->info.data.ptr, v->msg->info.data.len};
+  refuse(a, v->code >= 400 && v->code <= 599 ? v->code : 500,
+         v->code == 401 ? "WWW-Authenticate: Bearer\r\n" : NULL, body,
+         STR("refused by the connect event handler"));
+}
+
+static void answered(struct admission *a)
+{
+  const struct wps_event_answer *v = &a->answer->view;
+  int rc;
+
+  if (v->code != 0 && (v->code < 200 || v->code > 299)) {
+    refused_by_handler(a);
+    return;
+  }
+  if (!groups_ok(v->groups, v->group_count)) {
+    refuse(a, 500, NULL, STR_NONE,
+           STR("the connect event handler answered with an invalid group"));
+    return;
+  }
+  if (v->subprotocol.len != 0) {
+    rc = renegotiate(a, v->subprotocol);
+    if (rc == WPS_ENOTFOUND) {
+      refuse(a, 500, NULL, STR_NONE,
+             STR("the connect event handler selected a subprotocol that the "
+                 "client has not offered"));
+      return;
+    }
+    if (rc != WPS_OK) {
+      refuse_negotiation(a, rc);
+      return;
+    }
+  }
+  conn_open(a);
+}
+
+static void connect_replied(void *arg, struct reply_result *result)
+{
+  struct admission *a = arg;
+
+  a->connecting = NULL;
+  if (result->kind == REPLY_ANSWER) {
+    a->answer = result->value;
+    result->value = NULL;
+    answered(a);
+  } else if (result->kind == REPLY_OK) {
+    conn_open(a);
+  } else {
+    refuse(a, 500, NULL, STR_NONE,
+           result->detail.len != 0 ? result->detail
+                                   : STR("the connect event handler failed"));
+  }
+}
+
+static void ask_upstream(struct admission *a)
+{
+  const struct hub_handler *h =
+      handler_for_system(a->settings, WPS_EVENT_CONNECT);
+  struct wps_event event = {.struct_size = sizeof(event),
+                            .type = WPS_EVENT_CONNECT,
+                            .hub = a->req->hub,
+                            .conn = str_from(a->id),
+                            .subprotocol = a->chosen.selected,
+                            .req = a->req};
+
+  if (h == NULL) {
+    conn_open(a);
+    return;
+  }
+  if (a->who != NULL) {
+    event.user = a->who->view.user;
+    event.claims = a->who->view.claims;
+    event.claim_count = a->who->view.claim_count;
+  }
+  a->connecting =
+      client_events_connect(a->worker, h, &event, connect_replied, a);
+  if (a->connecting == NULL)
+    refuse_status(a, WPS_ENOMEM, STR("out of memory"));
+}
+
+/* ---- identity ---- */
+
+static bool take_place(struct admission *a)
+{
+  struct conn_server *server = a->worker->conns->server;
+
+  if (atomic_fetch_add(&server->connections, 1) >=
+      server->limits.connections_max) {
+    atomic_fetch_sub(&server->connections, 1);
+    return false;
+  }
+  a->counted = true;
+  return true;
+}
+
+static void authenticated(void *arg, int status, struct principal *who,
+                          struct wps_str detail)
+{
+  struct admission *a = arg;
+
+  a->auth = NULL;
+  a->who = who;
+  if (status != WPS_OK) {
+    refuse_status(a, status, detail);
+    return;
+  }
+  if (who == NULL && !a->settings->anonymous_allow) {
+    refuse_status(a, WPS_EUNAUTHORIZED,
+                  STR("no credentials, and the hub does not allow anonymous "
+                      "clients"));
+    return;
+  }
+  if (who != NULL && !groups_ok(who->view.groups, who->view.group_count)) {
+    refuse(a, 400, NULL, STR("The token contains an invalid group name."),
+           STR("invalid group name in the token"));
+    return;
+  }
+  if (!take_place(a)) {
+    refuse(a, 429, NULL, STR("Connection count reaches limit"),
+           STR("limits.connections is reached"));
+    return;
+  }
+  if (rand_id(a->id) != WPS_OK) {
+    refuse_status(a, WPS_EINTERNAL, STR("no random numbers"));
+    return;
+  }
+  ask_upstream(a);
+}
+
+void admit_client(void *arg, struct http_conn *hc, struct wps_request *req)
+{
+  struct conn_server *server = arg;
+  struct admission *a;
+  int rc;
+
+  if (atomic_load(&server->draining)) {
+    http_answer(hc, 503, "Retry-After: 5\r\n", STR("Service reloading"),
+                STR("shutting down"));
+    return;
+  }
+  if (req->handshake_status != 0) {
+    http_answer(hc, req->handshake_status,
+                req->handshake_status == 426
+                    ? "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"
+                    : NULL,
+                str_from(req->handshake_why), str_from(req->handshake_why));
+    return;
+  }
+  a = calloc(1, sizeof(*a));
+  if (a == NULL) {
+    http_answer(hc, 503, NULL, STR_NONE, STR("out of memory"));
+    return;
+  }
+  a->worker = http_conn_worker(hc);
+  a->hc = hc;
+  a->req = request_ref(req);
+  list_add_tail(&a->worker->conns->admissions, &a->node);
+  http_on_gone(hc, gone, a);
+  if (!find_hub(a)) {
+    refuse(a, 400, NULL, STR("The hub name is missing or invalid."),
+           STR("hub name missing or invalid"));
+    return;
+  }
+  rc = negotiate(a);
+  if (rc != WPS_OK) {
+    refuse_negotiation(a, rc);
+    return;
+  }
+  if (a->chosen.resume_id.ptr != NULL) {
+    conn_resume(a);
+    return;
+  }
+  if (a->chosen.close_code != 0) {
+    refuse_by_close(a, (uint16_t)a->chosen.close_code, a->chosen.reason);
+    return;
+  }
+  a->settings = hubs_settings(server->hubs, req->hub);
+  if (a->settings == NULL) {
+    refuse(a, 404, NULL, STR("The hub is not configured."),
+           STR("neither this hub nor \"*\" is in the configuration"));
+    return;
+  }
+  a->auth = authenticate_start(a->worker, req, authenticated, a);
+  if (a->auth == NULL)
+    refuse_status(a, WPS_ENOMEM, STR("out of memory"));
+}
+
+/* ---- routes ---- */
+
+struct authorization {
+  struct http_conn *hc;
+  struct authentication *auth;
+};
+
+static void route_gone(void *arg)
+{
+  struct authorization *z = arg;
+
+  authenticate_cancel(z->auth);
+  free(z);
+}
+
+static void route_authenticated(void *arg, int status, struct principal *who,
+                                struct wps_str detail)
+{
+  struct authorization *z = arg;
+  struct http_conn *hc = z->hc;
+
+  free(z);
+  http_on_gone(hc, NULL, NULL);
+  if (status == WPS_OK && who == NULL)
+    http_authorized(hc, WPS_EUNAUTHORIZED, NULL, STR("no credentials"));
+  else
+    http_authorized(hc, status, who, detail);
+}
+
+void admit_authorize(void *arg, struct http_conn *hc, struct wps_request *req)
+{
+  struct authorization *z = calloc(1, sizeof(*z));
+
+  UNUSED(arg);
+  if (z != NULL) {
+    z->hc = hc;
+    z->auth = authenticate_start(http_conn_worker(hc), req,
+                                 route_authenticated, z);
+  }
+  if (z == NULL || z->auth == NULL) {
+    free(z);
+    http_authorized(hc, WPS_ENOMEM, NULL, STR("out of memory"));
+    return;
+  }
+  http_on_gone(hc, route_gone, z);
+}

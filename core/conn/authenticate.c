@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conn/authenticate.c - one component after the other until one decides. */
+#include "conn/authenticate.h"
+
+#include <stdlib.h>
+
+#include "http/request.h"
+#include "msg/principal.h"
+#include "plug/plugin.h"
+#include "plug/reply.h"
+
+struct authentication {
+  struct wps_worker *worker;
+  struct wps_request *req;
+  struct wps_reply *reply; /* outstanding */
+  struct defer nobody;     /* no component at all: answer later */
+  size_t next;             /* in instances */
+  authenticated_fn fn;
+  void *arg;
+};
+
+static void ask_next(struct authentication *a);
+
+static void finish(struct authentication *a, int status, struct principal *who,
+                   struct wps_str detail)
+{
+  authenticated_fn fn = a->fn;
+  void *arg = a->arg;
+
+  request_unref(a->req);
+  free(a);
+  fn(arg, status, who, detail);
+}
+
+static void replied(void *arg, struct reply_result *result)
+{
+  struct authentication *a = arg;
+  struct principal *who = result->value;
+
+  a->reply = NULL;
+  switch (result->kind) {
+  case REPLY_DECLINE:
+    ask_next(a);
+    return;
+  case REPLY_PRINCIPAL:
+    result->value = NULL;
+    finish(a, WPS_OK, who, STR_NONE);
+    return;
+  case REPLY_FAIL:
+    finish(a, result->status, NULL, result->detail);
+    return;
+  default:
+    finish(a, WPS_EINTERNAL, NULL, STR("an auth component answered without "
+                                       "an identity"));
+  }
+}
+
+static void nobody(struct defer *self)
+{
+  finish(CONTAINER_OF(self, struct authentication, nobody), WPS_OK, NULL,
+         STR_NONE);
+}
+
+static void ask_next(struct authentication *a)
+{
+  struct conn_server *server = a->worker->conns->server;
+  struct instances *all = server->instances;
+
+  while (a->next < all->count) {
+    struct wps_instance *i = all->items[a->next++];
+
+    if (i->component->kind != WPS_KIND_AUTH)
+      continue;
+    a->reply = reply_new(a->worker, i, server->limits.auth_timeout_ms, replied,
+                         a);
+    if (a->reply == NULL)
+      break;
+    i->component->ops.auth->authenticate(
+        i->inst, instance_worker_state(i, a->worker), a->req, a->reply);
+    return;
+  }
+  worker_defer(a->worker, &a->nobody);
+}
+
+struct authentication *authenticate_start(struct wps_worker *w,
+                                          struct wps_request *req,
+                                          authenticated_fn fn, void *arg)
+{
+  struct authentication *a = calloc(1, sizeof(*a));
+
+  if (a == NULL)
+    return NULL;
+  a->worker = w;
+  a->req = request_ref(req);
+  a->fn = fn;
+  a->arg = arg;
+  defer_init(&a->nobody, nobody);
+  ask_next(a);
+  return a;
+}
+
+void authenticate_cancel(struct authentication *a)
+{
+  if (a == NULL)
+    return;
+  if (a->reply != NULL)
+    reply_abandon(a->reply);
+  defer_cancel(&a->nobody);
+  request_unref(a->req);
+  free(a);
+}

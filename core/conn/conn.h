@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conn/conn.h - one client: the object, its states, and its worker's registry.
+ *
+ * The story of a client. A handshake arrives as an http_conn; admit.c finds
+ * hub, subprotocol and identity and asks the connect handler. open.c makes the
+ * connection: 101, open(), groups, connected event, first frames. From then on
+ * inbound.c turns bytes into frame() calls, outbound.c gathers what is to be
+ * written and flushes once per turn, keepalive.c watches for silence. When the
+ * socket breaks, a client with a session is detached (session.c) and may come
+ * back through resume.c; all others end. close.c is the only way to the end:
+ * the socket goes to a linger (linger.c) that finishes the closing handshake by
+ * itself, and the client leaves its groups, has close() called, and is freed in
+ * a deferred call of the same turn, so that no caller finds it gone under its
+ * feet.
+ *
+ * Thread: the client's worker, for everything here.
+ */
+#ifndef WPS_CONN_CONN_H
+#define WPS_CONN_CONN_H
+
+#include "base/list.h"
+#include "base/log.h"
+#include "conn/outbound.h"
+#include "hub/fanout.h"
+#include "hub/hub.h"
+#include "hub/roles.h"
+#include "loop/timer.h"
+#include "wire/frame_in.h"
+#include "wire/stream.h"
+
+#include <webpubsub/plugin.h>
+
+struct client_events;
+struct completions;
+struct conn_drain;
+struct conn_limits;
+struct conn_server;
+struct instances;
+struct keys;
+struct linger;
+struct session;
+struct wps_request;
+
+/* One block of strings that live as long as the connection. */
+struct conn_text {
+  struct wps_str id, user, remote, subprotocol;
+  char storage[];
+};
+
+enum {
+  CONN_IN_CALLBACK = 1 << 0,  /* frame() is running: no freeing under it   */
+  CONN_GREETED = 1 << 1,      /* open() has returned: close() is owed      */
+  CONN_CONNECTED = 1 << 2,    /* connected event made: disconnected is owed */
+  CONN_DRAIN_WANTED = 1 << 3, /* a send said EAGAIN: drained() is owed     */
+  CONN_COUNTED = 1 << 4,      /* counts in conn_server.connections         */
+  CONN_FEEDING = 1 << 5       /* frames of its input are being read        */
+};
+
+struct wps_conn {
+  struct hub_client client; /* first: hub code hands these out */
+  struct wps_worker *worker;
+  const struct wps_instance *instance;
+  const struct wps_subprotocol *ops; /* of instance, for the hot path */
+  void *own;
+  struct conn_text *text;
+  uint8_t state;       /* WPS_CONN_*                                    */
+  uint8_t close_cause; /* WPS_CLOSED_* of conn_close_later(), 0: none   */
+  uint16_t flags;      /* CONN_*                                        */
+  uint16_t end_code;
+  uint16_t reserved;
+  uint32_t slot; /* in conn_worker.slots */
+  uint32_t variant;
+  uint32_t next_serial; /* of memberships */
+  uint64_t generation;
+  struct stream *stream; /* NULL while detached or closing */
+  struct frame_in in;
+  struct outbound out;
+  struct roles roles;
+  struct session *session;      /* NULL: none */
+  struct client_events *events; /* NULL: its hub has no handlers */
+  struct list timers;           /* struct wps_timer of the plugin */
+  struct timer timer;           /* keepalive; retention while detached */
+  struct defer finish;          /* the end */
+  int64_t heard_us;             /* last byte from the peer */
+  char *end_told;               /* reason for events and log; malloc'ed */
+};
+
+/* ---- limits and the process-wide part ---- */
+
+struct conn_limits {
+  size_t message_max;
+  uint32_t fragments_max;
+  uint32_t groups_max;
+  uint32_t queue_messages;  /* over: slow, after a flush */
+  size_t queue_bytes;
+  uint32_t events_waiting;  /* per client */
+  uint64_t connections_max;
+  uint32_t close_timeout_ms;
+  uint64_t auth_timeout_ms;
+  uint64_t event_timeout_ms;
+};
+
+struct conn_server {
+  struct conn_limits limits;
+  struct hubs *hubs;
+  struct instances *instances;
+  const struct keys *keys;
+  _Atomic uint64_t connections;
+  atomic_bool draining;
+};
+
+struct conn_slot {
+  struct wps_conn *conn; /* NULL: free */
+  uint64_t generation;
+  uint32_t next_free;
+};
+
+struct conn_worker {
+  struct conn_server *server;
+  struct wps_worker *worker;
+  struct conn_slot *slots;
+  uint32_t slot_count, slot_cap, free_slot; /* free list ends in UINT32_MAX */
+  uint64_t live;          /* connections */
+  uint64_t generation;
+  struct frame_pool *frames;
+  struct out_worker out;
+  struct list lingers;
+  struct list events;  /* struct client_events */
+  struct list timers;  /* struct wps_timer of the worker */
+  struct list admissions;
+  struct completions *completions;
+  struct conn_drain *drain; /* shutdown has begun */
+  struct wps_frame *ping; /* the empty ping, shared */
+  struct wps_message *delivering; /* inside deliver() of a subprotocol */
+  struct linger *feed_linger;     /* took the socket of whom we feed now */
+};
+
+int conn_worker_start(struct wps_worker *w, struct conn_server *server);
+void conn_worker_stop(struct wps_worker *w);
+
+/* A zeroed connection in a slot of its own, state CONNECTING. NULL: no memory. */
+struct wps_conn *conn_new(struct wps_worker *w);
+/* Take it out of its slot and free everything it owns. */
+void conn_free(struct wps_conn *c);
+
+struct wps_conn_ref conn_ref(const struct wps_conn *c);
+/* NULL when gone, ended, or of another worker. */
+struct wps_conn *conn_find(struct wps_conn_ref ref);
+/* Thread: any. fn(conn or NULL, arg) on the owner. Errors: ENOMEM. */
+int conn_post(struct workers *all, struct wps_conn_ref ref, wps_conn_fn fn,
+              void *arg);
+
+static inline struct wps_conn *conn_of_client(struct hub_client *client)
+{
+  return (struct wps_conn *)(void *)client;
+}
+static inline struct conn_server *conn_server_of(const struct wps_conn *c)
+{
+  return c->worker->conns->server;
+}
+static inline struct wps_str conn_hub_name(const struct wps_conn *c)
+{
+  return c->client.hw != NULL ? c->client.hw->hub->name : STR_NONE;
+}
+static inline bool conn_alive(const struct wps_conn *c)
+{
+  return c->state == WPS_CONN_OPEN || c->state == WPS_CONN_DETACHED;
+}
+
+/* One log record with hub, connection and user. */
+void conn_log(const struct wps_conn *c, uint32_t level, const char *message,
+              const struct log_field *more, size_t count);
+
+#endif

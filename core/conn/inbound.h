@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conn/inbound.h - bytes of a client's socket become frame() calls. */
+#ifndef WPS_CONN_INBOUND_H
+#define WPS_CONN_INBOUND_H
+
+#include "conn/conn.h"
+
+/* Callbacks of an attached client's stream; the argument is the conn. */
+extern const struct stream_ops conn_stream_ops;
+
+struct frame_in_limits inbound_limits(const struct conn_server *server);
+/* Feed what came behind the handshake. The buffer is written to. */
+void inbound_feed(struct wps_conn *c, unsigned char *data, size_t len);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conn/open.c - the 101 and what follows in the same turn. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "conn/admit.h"
+#include "conn/client_events.h"
+#include "conn/close.h"
+#include "conn/inbound.h"
+#include "conn/keepalive.h"
+#include "conn/linger.h"
+#include "conn/membership.h"
+#include "hub/shared.h"
+#include "msg/event.h"
+#include "msg/principal.h"
+#include "plug/plugin.h"
+
+static struct wps_str put(char **at, struct wps_str s)
+{
+  struct wps_str copy = {*at, s.len};
+
+  if (s.len != 0)
+    memcpy(*at, s.ptr, s.len);
+  *at += s.len;
+  return copy;
+}
+
+static struct conn_text *text_new(const struct admission *a,
+                                  struct wps_str user)
+{
+  struct wps_str id = str_from(a->id);
+  struct conn_text *t =
+      malloc(sizeof(*t) + id.len + user.len + a->req->remote.len +
+             a->chosen.selected.len);
+  char *at;
+
+  if (t == NULL)
+    return NULL;
+  at = t->storage;
+  t->id = put(&at, id);
+  t->user = put(&at, user);
+  t->remote = put(&at, a->req->remote);
+  t->subprotocol = put(&at, a->chosen.selected);
+  return t;
+}
+
+/* What the connect answer says counts before what the token says
+ * (azure-client.md 1.7). */
+static struct wps_str user_of(const struct admission *a)
+{
+  if (a->answer != NULL && (a->answer->view.flags & WPS_ANSWER_USER) != 0)
+    return a->answer->view.user;
+  return a->who != NULL ? a->who->view.user : STR_NONE;
+}
+
+static void role_skipped(void *arg, struct wps_str role, const char *why)
+{
+  struct log_field fields[] = {{"role", role}, {"reason", str_from(why)}};
+
+  conn_log(arg, WPS_LOG_WARN, "role ignored", fields, ARRAY_LEN(fields));
+}
+
+static int set_roles(struct wps_conn *c, const struct admission *a)
+{
+  if (a->answer != NULL && (a->answer->view.flags & WPS_ANSWER_ROLES) != 0)
+    return roles_set(&c->roles, a->answer->view.roles,
+                     a->answer->view.role_count, role_skipped, c);
+  if (a->who != NULL)
+    return roles_set(&c->roles, a->who->view.roles, a->who->view.role_count,
+                     role_skipped, c);
+  return WPS_OK;
+}
+
+static void join_groups(struct wps_conn *c, const struct admission *a)
+{
+  const struct wps_str *groups = NULL;
+  size_t count = 0;
+
+  if (a->answer != NULL && a->answer->view.group_count != 0) {
+    groups = a->answer->view.groups;
+    count = a->answer->view.group_count;
+  } else if (a->who != NULL) {
+    groups = a->who->view.groups;
+    count = a->who->view.group_count;
+  }
+  for (size_t i = 0; i < count && c->state == WPS_CONN_OPEN; i++) {
+    struct log_field field = {"group", groups[i]};
+    struct wps_member *m;
+
+    if (membership_begin(c, groups[i], NULL, WPS_BY_ADMISSION, &m) != WPS_OK)
+      conn_log(c, WPS_LOG_WARN,
+               "group of the token not joined: limits.groups_per_connection, "
+               "or out of memory",
+               &field, 1);
+  }
+}
+
+/* Everything that can fail before there is a client. */
+static int prepare(struct wps_conn *c, const struct admission *a)
+{
+  struct hub_worker *hw;
+  int rc;
+
+  c->instance = a->instance;
+  c->ops = a->instance->component->ops.subprotocol;
+  c->variant = a->chosen.variant;
+  c->text = text_new(a, user_of(a));
+  if (c->text == NULL)
+    return WPS_ENOMEM;
+  rc = set_roles(c, a);
+  if (rc != WPS_OK)
+    return rc;
+  rc = hub_worker_get(c->worker, a->req->hub, true, &hw);
+  if (rc != WPS_OK)
+    return rc;
+  rc = hub_add(hw, &c->client, c->text->user);
+  if (rc != WPS_OK)
+    return rc;
+  rc = shared_client_add(hw->hub->shared, c->text->id, conn_ref(c));
+  if (rc != WPS_OK) {
+    hub_remove(&c->client);
+    return rc;
+  }
+  return client_events_begin(
+      c, a->answer != NULL &&
+                 (a->answer->view.flags & WPS_ANSWER_APP_STATE) != 0
+             ? a->answer->view.app_state
+             : STR_NONE);
+}
+
+static void undo(struct wps_conn *c)
+{
+  client_events_end(c, 1006, STR_NONE);
+  if (c->client.hw != NULL) {
+    shared_client_remove(c->client.hw->hub->shared, c->text->id);
+    hub_remove(&c->client);
+  }
+  conn_free(c);
+}
+
+static void greet(struct wps_conn *c, const struct admission *a)
+{
+  struct wps_hello hello = {.struct_size = sizeof(hello),
+                            .variant = c->variant,
+                            .req = a->req,
+                            .who = a->who != NULL ? &a->who->view : NULL,
+                            .answer = a->answer != NULL ? &a->answer->view
+                                                        : NULL,
+                            .selected = a->chosen.selected};
+  int rc;
+
+  c->flags |= CONN_IN_CALLBACK;
+  rc = c->ops->open(c->instance->inst, c, &hello, &c->own);
+  c->flags &= (uint16_t)~CONN_IN_CALLBACK;
+  if (rc != WPS_OK) {
+    conn_close_failed(c, rc);
+    return;
+  }
+  c->flags |= CONN_GREETED;
+  conn_log(c, WPS_LOG_INFO, "client connected", NULL, 0);
+  join_groups(c, a);
+  client_events_connected(c);
+}
+
+void conn_open(struct admission *a)
+{
+  struct wps_worker *w = a->worker;
+  struct wps_conn *c = conn_new(w);
+  unsigned char *early = NULL;
+  size_t head_len = 0, early_len = 0;
+  char *head = NULL;
+  struct stream *s;
+  int rc = c != NULL ? prepare(c, a) : WPS_ENOMEM;
+
+  http_on_gone(a->hc, NULL, NULL);
+  if (rc != WPS_OK) {
+    if (c != NULL)
+      undo(c);
+    http_answer(a->hc, rc == WPS_ELIMIT ? 429 : 503, NULL, STR_NONE,
+                rc == WPS_ELIMIT ? STR("limits.hubs is reached")
+                                 : STR("out of memory"));
+    admission_free(a);
+    return;
+  }
+  s = http_upgrade(a->hc, a->chosen.selected, &head, &head_len, &early,
+                   &early_len);
+  if (s == NULL) {
+    undo(c);
+    admission_free(a);
+    return;
+  }
+  c->flags |= CONN_COUNTED;
+  a->counted = false;
+  c->stream = c->out.stream = s;
+  c->state = WPS_CONN_OPEN;
+  stream_set_ops(s, &conn_stream_ops, c);
+  keepalive_start(c);
+  /* The greeting of open() leaves in one write with the 101. */
+  if (outbound_raw(&c->out, w, head, head_len) != WPS_OK)
+    conn_socket_lost(c, "out of memory");
+  else
+    greet(c, a);
+  if (c->state == WPS_CONN_OPEN)
+    inbound_feed(c, early, early_len);
+  free(head);
+  free(early);
+  admission_free(a);
+}

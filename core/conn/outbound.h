@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conn/outbound.h - what waits to be written to one socket.
+ *
+ * Queuing marks the queue dirty; the worker's flusher writes every dirty queue
+ * once per turn: small pieces are gathered in the worker's send buffer, large
+ * frames go out by reference. Limits count what the socket would not take
+ * after a flush, so that a burst within one turn closes nobody. An empty queue
+ * holds no memory.
+ */
+#ifndef WPS_CONN_OUTBOUND_H
+#define WPS_CONN_OUTBOUND_H
+
+#include "base/list.h"
+#include "loop/worker.h"
+#include "msg/message.h"
+#include "wire/stream.h"
+
+struct outbound;
+
+/* Private bytes of one unit, from a per-worker free list when small. */
+struct out_head {
+  struct out_head *next_free;
+  uint32_t len;
+  uint32_t size_class; /* 0: malloc'ed */
+  unsigned char bytes[];
+};
+
+enum {
+  OUT_COUNTED = 1 << 0, /* a delivered message: counts against the number */
+  OUT_LAST = 1 << 1,    /* close frame: nothing may be queued behind it   */
+  OUT_PAYLOAD = 1 << 2  /* of `frame` only the payload: head has the header */
+};
+
+struct out_unit {
+  struct out_head *head;       /* written first, NULL: none */
+  struct wps_frame *frame;     /* then this, NULL: none     */
+  struct wps_message *expires; /* not written by its ttl: dropped; NULL: never */
+  uint32_t flags;
+  uint32_t reserved;
+};
+
+struct outbound_ops {
+  /* The socket failed; called from the flusher. */
+  void (*failed)(struct outbound *o, const char *why);
+  /* After a flush that left something: is it too much? */
+  void (*left)(struct outbound *o);
+  /* Everything has been written. */
+  void (*emptied)(struct outbound *o);
+};
+
+struct outbound {
+  struct list dirty; /* in out_worker.dirty */
+  const struct outbound_ops *ops;
+  struct stream *stream;  /* NULL: what is queued is dropped */
+  struct out_unit *units; /* ring */
+  uint32_t first, count, cap;
+  uint32_t counted;       /* units with OUT_COUNTED */
+  size_t bytes;           /* queued, all of it      */
+  size_t sent;            /* of the first unit      */
+  bool blocked;           /* waits for writability  */
+};
+
+enum { OUT_HEAD_CLASSES = 2 };
+
+struct out_ring {
+  struct out_ring *next_free;
+};
+
+struct out_worker {
+  struct list dirty;
+  struct flusher flusher;
+  struct out_head *free_heads[OUT_HEAD_CLASSES];
+  uint32_t free_counts[OUT_HEAD_CLASSES];
+  struct out_ring *free_rings;
+  uint32_t free_ring_count;
+};
+
+void out_worker_start(struct out_worker *ow, struct wps_worker *w);
+void out_worker_stop(struct out_worker *ow);
+
+void outbound_init(struct outbound *o, const struct outbound_ops *ops);
+/* Drop everything; leaves the dirty list. The stream is not touched. */
+void outbound_clear(struct outbound *o, struct wps_worker *w);
+/* Drop what is not partly written: the frame on the wire must be finished. */
+void outbound_drop_unsent(struct outbound *o, struct wps_worker *w);
+/* Move everything to another queue with other ops, as linger.c does. `to` is
+ * initialised and empty. */
+void outbound_move(struct outbound *to, struct outbound *from,
+                   struct wps_worker *w);
+
+/* Queue; references are taken. Errors: ENOMEM, ECLOSED (no stream, or a close
+ * frame is queued). */
+int outbound_frame(struct outbound *o, struct wps_worker *w,
+                   struct wps_frame *frame, uint32_t flags,
+                   struct wps_message *expires);
+/* A frame of opcode made of parts: bytes are gathered in front of one shared
+ * frame; other shapes are flattened into one private block. */
+int outbound_parts(struct outbound *o, struct wps_worker *w, uint32_t opcode,
+                   const struct wps_part *parts, size_t count, uint32_t flags,
+                   struct wps_message *expires);
+/* Bytes as they are, such as the head of a 101. */
+int outbound_raw(struct outbound *o, struct wps_worker *w, const void *bytes,
+                 size_t len);
+/* A close frame, the last unit. */
+int outbound_close(struct outbound *o, struct wps_worker *w, uint16_t code,
+                   struct wps_str reason);
+
+void outbound_writable(struct outbound *o, struct wps_worker *w);
+
+#endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* daemon/hub_settings.c - hubs of the configuration. */
+#include "daemon/hub_settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "conf/core_schema.h"
+
+static struct wps_str scheme_of(struct wps_str url)
+{
+  const char *colon = memchr(url.ptr, ':', url.len);
+
+  return colon != NULL ? (struct wps_str){url.ptr, (size_t)(colon - url.ptr)}
+                       : STR_NONE;
+}
+
+long hub_settings_upstream(const struct settings *s, struct wps_str url)
+{
+  struct wps_str scheme = scheme_of(url);
+
+  for (size_t i = 0; i < s->plugin_count && scheme.len != 0; i++) {
+    const struct wps_component *c = s->plugins[i].component;
+
+    if (c->kind != WPS_KIND_UPSTREAM)
+      continue;
+    for (size_t k = 0; c->ops.upstream->schemes[k] != NULL; k++)
+      if (str_ieq_c(scheme, c->ops.upstream->schemes[k]))
+        return (long)i;
+  }
+  return -1;
+}
+
+/* A list, of which an element may itself be "a, b" (azure-server.md 2). */
+static int user_events(struct hub_handler *h, const struct wps_config *cfg)
+{
+  size_t count = config_api.count(cfg, "user_events"), names = 0;
+  struct wps_str *all, name;
+
+  for (size_t i = 0; i < count; i++) {
+    struct wps_str item = config_api.str_at(cfg, "user_events", i);
+
+    while (str_next_token(&item, &name))
+      names++;
+  }
+  all = calloc(names + 1, sizeof(*all));
+  if (all == NULL)
+    return WPS_ENOMEM;
+  h->user_events = all;
+  for (size_t i = 0; i < count; i++) {
+    struct wps_str item = config_api.str_at(cfg, "user_events", i);
+
+    while (str_next_token(&item, &name)) {
+      if (str_eq_c(name, "*"))
+        h->all_user_events = true;
+      else
+        all[h->user_event_count++] = name;
+    }
+  }
+  return WPS_OK;
+}
+
+static void system_events(struct hub_handler *h, const struct wps_config *cfg)
+{
+  static const uint32_t bits[] = {WPS_EVENT_CONNECT, WPS_EVENT_CONNECTED,
+                                  WPS_EVENT_DISCONNECTED};
+  size_t count = config_api.count(cfg, "system_events");
+
+  for (size_t i = 0; i < count; i++) {
+    struct wps_str name = config_api.str_at(cfg, "system_events", i);
+
+    if (str_eq_c(name, "connect"))
+      h->system_events |= bits[0];
+    else if (str_eq_c(name, "connected"))
+      h->system_events |= bits[1];
+    else if (str_eq_c(name, "disconnected"))
+      h->system_events |= bits[2];
+  }
+}
+
+static void load_handler(struct settings *s, struct hub_block *block,
+                         struct hub_settings *hub, const struct node *node)
+{
+  struct hub_handler *h = &hub->handlers[hub->handler_count];
+  const struct wps_config_schema *more = NULL;
+  const struct node *url_node =
+      node->kind == NODE_MAP ? node_get(node, "url") : NULL;
+  struct wps_str url = STR_NONE;
+  struct wps_config *cfg;
+  long upstream = -1;
+
+  if (url_node != NULL && url_node->kind == NODE_SCALAR) {
+    url = url_node->scalar;
+    upstream = hub_settings_upstream(s, url);
+  }
+  if (upstream >= 0)
+    more = s->plugins[upstream].component->ops.upstream->handler_schema;
+  cfg = section_check(node, &node->at, &handler_schema, more, NULL, s->faults);
+  if (cfg == NULL || user_events(h, cfg) != WPS_OK) {
+    section_free(cfg);
+    faults_add(s->faults, &node->at, "out of memory");
+    return;
+  }
+  block->handler_cfgs[block->handler_count++] = cfg;
+  system_events(h, cfg);
+  if (url.len != 0 && upstream < 0)
+    faults_add(s->faults, &url_node->at,
+               "`url`: no enabled plugin takes URLs like %.*s; enable an "
+               "upstream plugin for its scheme",
+               STR_ARG(url));
+  if (upstream < 0)
+    return;
+  h->view = (struct wps_handler){.struct_size = sizeof(h->view),
+                                 .index = (uint32_t)hub->handler_count,
+                                 .hub = hub->pattern,
+                                 .url = config_api.get_str(cfg, "url"),
+                                 .cfg = cfg};
+  h->upstream_block = (size_t)upstream;
+  hub->handler_count++;
+}
+
+static void load_handlers(struct settings *s, struct hub_block *block,
+                          struct hub_settings *hub, const struct node *node)
+{
+  struct node *list =
+      node->kind == NODE_MAP ? node_get(node, HUB_EVENT_HANDLERS) : NULL;
+
+  if (list == NULL || (list->kind == NODE_SCALAR && list->scalar.len == 0))
+    return;
+  if (list->kind != NODE_LIST) {
+    faults_add(s->faults, &list->at,
+               "`event_handlers`: expected a list of maps with `url`");
+    return;
+  }
+  hub->handlers = calloc(list->count + 1, sizeof(*hub->handlers));
+  block->handler_cfgs = calloc(list->count + 1, sizeof(struct wps_config *));
+  if (hub->handlers == NULL || block->handler_cfgs == NULL) {
+    faults_add(s->faults, &list->at, "out of memory");
+    return;
+  }
+  for (size_t i = 0; i < list->count; i++)
+    load_handler(s, block, hub, list->items[i]);
+}
+
+static bool name_hub(struct settings *s, struct hub_block *block,
+                     struct hub_settings *hub, struct wps_str name,
+                     const struct position *at)
+{
+  block->name = str_dup(name);
+  if (block->name == NULL) {
+    faults_add(s->faults, at, "out of memory");
+    return false;
+  }
+  str_lower(block->name, name.len);
+  hub->pattern = (struct wps_str){block->name, name.len};
+  if (!str_eq_c(name, "*") && !hub_name_ok(name)) {
+    faults_add(s->faults, at,
+               "`%.*s` is no hub name: a letter, then up to 127 letters, "
+               "digits and _`,.[]",
+               STR_ARG(name));
+    return false;
+  }
+  for (size_t i = 0; i < s->hub_count; i++)
+    if (str_eq(s->hubs[i].pattern, hub->pattern)) {
+      faults_add(s->faults, at,
+                 "hub `%.*s` is there twice; hub names are compared in any "
+                 "case",
+                 STR_ARG(name));
+      return false;
+    }
+  return true;
+}
+
+static void load_hub(struct settings *s, const struct node *map, size_t i)
+{
+  const struct wps_config *websocket =
+      config_api.section_at(s->core, "websocket", 0);
+  struct hub_block *block = &s->hub_blocks[s->hub_count];
+  struct hub_settings *hub = &s->hubs[s->hub_count];
+  const struct wps_config *ping;
+
+  if (!name_hub(s, block, hub, map->keys[i], &map->key_at[i])) {
+    free(block->name);
+    block->name = NULL;
+    return;
+  }
+  s->hub_count++;
+  block->cfg = section_check(map->items[i], &map->key_at[i], &hub_schema, NULL,
+                             hub_maps, s->faults);
+  if (block->cfg == NULL) {
+    faults_add(s->faults, &map->key_at[i], "out of memory");
+    return;
+  }
+  ping = section_has(block->cfg, "ping_interval") ? block->cfg : websocket;
+  hub->ping_interval_ms =
+      (uint32_t)config_api.get_int(ping, "ping_interval");
+  hub->anonymous_allow = config_api.get_int(block->cfg, "anonymous") == 1;
+  load_handlers(s, block, hub, map->items[i]);
+}
+
+void hub_settings_load(struct settings *s)
+{
+  struct node *map = node_get(document_root(s->document), "hubs");
+
+  if (map == NULL || (map->kind == NODE_SCALAR && map->scalar.len == 0))
+    return;
+  if (map->kind != NODE_MAP) {
+    faults_add(s->faults, &map->at,
+               "`hubs`: expected a map from hub names to their keys");
+    return;
+  }
+  s->hubs = calloc(map->count + 1, sizeof(*s->hubs));
+  s->hub_blocks = calloc(map->count + 1, sizeof(*s->hub_blocks));
+  if (s->hubs == NULL || s->hub_blocks == NULL) {
+    faults_add(s->faults, &map->at, "out of memory");
+    return;
+  }
+  for (size_t i = 0; i < map->count; i++)
+    load_hub(s, map, i);
+}
+
+void hub_settings_free(struct settings *s)
+{
+  for (size_t i = 0; i < s->hub_count; i++) {
+    struct hub_settings *hub = &s->hubs[i];
+    struct hub_block *block = &s->hub_blocks[i];
+
+    for (size_t k = 0; k < block->handler_count; k++)
+      section_free(block->handler_cfgs[k]);
+    for (size_t k = 0; k < hub->handler_count; k++)
+      free((void *)(uintptr_t)hub->handlers[k].user_events);
+    free(hub->handlers);
+    free(block->handler_cfgs);
+    section_free(block->cfg);
+    free(block->name);
+  }
+  free(s->hubs);
+  free(s->hub_blocks);
+}

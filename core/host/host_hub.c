@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/str.h"
+#include "conn/client_events.h"
+#include "conn/command.h"
+#include "conn/completion.h"
+#include "conn/membership.h"
+#include "host/contract.h"
+#include "host/host.h"
+
+/* ---- memberships ---- */
+
+static int join(struct wps_conn *c, struct wps_str group,
+                const struct wps_membership *how, wps_joined_fn done,
+                void *arg, uint64_t tag)
+{
+  struct wps_member *m;
+  int rc;
+
+  CONTRACT_CONN(c, "hub->join");
+  rc = membership_begin(c, group, how, WPS_BY_SELF, &m);
+  if (rc != WPS_OK || done == NULL)
+    return rc;
+  return completion_add(c->worker, &(struct completion){.kind = DONE_JOINED,
+                                                        .status = WPS_OK,
+                                                        .ref = conn_ref(c),
+                                                        .fn.joined = done,
+                                                        .arg = arg,
+                                                        .tag = tag,
+                                                        .value = m->serial});
+}
+
+static int leave(struct wps_conn *c, struct wps_str group,
+                 wps_conn_done_fn done, void *arg, uint64_t tag)
+{
+  struct wps_member *m;
+
+  CONTRACT_CONN(c, "hub->leave");
+  if (!group_name_ok(group))
+    return WPS_EINVAL;
+  m = group_membership(&c->client, group);
+  if (m != NULL)
+    membership_end(c, m, WPS_BY_SELF);
+  if (done == NULL)
+    return WPS_OK;
+  return completion_add(c->worker, &(struct completion){.kind = DONE_CONN,
+                                                        .status = WPS_OK,
+                                                        .ref = conn_ref(c),
+                                                        .fn.conn = done,
+                                                        .arg = arg,
+                                                        .tag = tag});
+}
+
+static struct wps_member *member(const struct wps_conn *c,
+                                 struct wps_str group)
+{
+  CONTRACT_CONN(c, "hub->member");
+  return group_membership(&c->client, group);
+}
+
+static struct wps_str member_group(const struct wps_member *m)
+{
+  CONTRACT_MEMBER(m, "hub->member_group");
+  return m->group->name;
+}
+
+static void *member_data(const struct wps_member *m)
+{
+  CONTRACT_MEMBER(m, "hub->member_data");
+  return m->data;
+}
+
+static uint64_t member_serial(const struct wps_member *m)
+{
+  CONTRACT_MEMBER(m, "hub->member_serial");
+  return m->serial;
+}
+
+static int member_update(struct wps_member *m,
+                         const struct wps_membership *how)
+{
+  CONTRACT_MEMBER(m, "hub->member_update");
+  return membership_update(m, how);
+}
+
+/* ---- publishing ---- */
+
+static int publish(struct wps_instance *self, struct wps_conn *c,
+                   struct wps_message *msg, const struct wps_target *target,
+                   wps_published_fn done, void *arg, uint64_t tag)
+{
+  struct wps_worker *w = worker_current();
+  struct completion d = {.kind = DONE_PUBLISHED,
+                         .status = WPS_OK,
+                         .fn.published = done,
+                         .arg = arg,
+                         .tag = tag};
+  int rc;
+
+  UNUSED(self);
+  if (c != NULL)
+    CONTRACT_CONN(c, "hub->publish");
+  if (w == NULL || w->conns == NULL)
+    return WPS_EINVAL;
+  rc = hub_publish(w, target, c != NULL ? &c->client : NULL, msg, &d.value);
+  if (rc != WPS_OK || done == NULL)
+    return rc;
+  if (c != NULL)
+    d.ref = conn_ref(c);
+  return completion_add(w, &d);
+}
+
+static int event(struct wps_conn *c, const struct wps_client_event *what,
+                 wps_answer_fn done, void *arg, uint64_t tag)
+{
+  CONTRACT_CONN(c, "hub->event");
+  return client_events_message(c, what, done, arg, tag);
+}
+
+/* ---- commands ---- */
+
+static int run(const struct wps_target *who, const struct command *what,
+               wps_count_fn done, void *arg)
+{
+  struct wps_worker *w = worker_current();
+
+  if (w == NULL || w->conns == NULL)
+    return WPS_EINVAL;
+  return command_run(w, who, what, done, arg);
+}
+
+static int command_join(struct wps_instance *self, const struct wps_target *who,
+                        const struct wps_str *groups, size_t group_count,
+                        wps_count_fn done, void *arg)
+{
+  UNUSED(self);
+  return run(who,
+             &(struct command){.kind = COMMAND_JOIN,
+                               .groups = groups,
+                               .group_count = group_count},
+             done, arg);
+}
+
+static int command_leave(struct wps_instance *self,
+                         const struct wps_target *who,
+                         const struct wps_str *groups, size_t group_count,
+                         wps_count_fn done, void *arg)
+{
+  UNUSED(self);
+  return run(who,
+             &(struct command){.kind = COMMAND_LEAVE,
+                               .groups = groups,
+                               .group_count = group_count},
+             done, arg);
+}
+
+static int command_close(struct wps_instance *self,
+                         const struct wps_target *who, uint16_t code,
+                         struct wps_str reason, wps_count_fn done, void *arg)
+{
+  UNUSED(self);
+  return run(
+      who,
+      &(struct command){.kind = COMMAND_CLOSE, .code = code, .text = reason},
+      done, arg);
+}
+
+static int command_permission(struct wps_instance *self,
+                              const struct wps_target *who, uint32_t op,
+                              uint32_t action, struct wps_str group,
+                              wps_count_fn done, void *arg)
+{
+  UNUSED(self);
+  return run(who,
+             &(struct command){.kind = COMMAND_PERMISSION,
+                               .op = op,
+                               .action = action,
+                               .text = group},
+             done, arg);
+}
+
+static int count(struct wps_instance *self, const struct wps_target *who,
+                 wps_count_fn done, void *arg)
+{
+  UNUSED(self);
+  if (done == NULL)
+    return WPS_EINVAL;
+  return run(who, &(struct command){.kind = COMMAND_COUNT}, done, arg);
+}
+
+const struct wps_hub_api host_hub_api = {
+    .struct_size = sizeof(host_hub_api),
+    .join = join,
+    .leave = leave,
+    .member = member,
+    .member_group = member_group,
+    .member_data = member_data,
+    .member_serial = member_serial,
+    .member_update = member_update,
+    .publish = publish,
+    .event = event,
+    .command_join = command_join,
+    .command_leave = command_leave,
+    .command_close = command_close,
+    .command_permission = command_permission,
+    .count = count,
+};

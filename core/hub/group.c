@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hub/group.c - groups and memberships on one worker. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/quarantine.h"
+#include "base/str.h"
+#include "hub/hub.h"
+#include "hub/shared.h"
+
+struct group *group_find(const struct hub_worker *hw, struct wps_str name)
+{
+  return table_get(&hw->groups, name);
+}
+
+static struct group *group_new(struct hub_worker *hw, struct wps_str name)
+{
+  struct group *g = calloc(1, sizeof(*g) + name.len);
+  char *text;
+
+  if (g == NULL)
+    return NULL;
+  text = (char *)(g + 1);
+  memcpy(text, name.ptr, name.len);
+  g->name = (struct wps_str){text, name.len};
+  g->hw = hw;
+  /* With one worker nobody else could have members. */
+  if (workers_count(hw->worker->all) > 1) {
+    g->shared =
+        shared_group_enter(hw->hub->shared, name, hw->worker->index);
+    if (g->shared == NULL)
+      goto fail;
+  }
+  if (table_put(&hw->groups, g->name, g) != WPS_OK)
+    goto fail_shared;
+  return g;
+
+fail_shared:
+  if (g->shared != NULL)
+    shared_group_leave(hw->hub->shared, g->shared, hw->worker->index);
+fail:
+  free(g);
+  return NULL;
+}
+
+static void group_free_if_empty(struct group *g)
+{
+  struct hub_worker *hw = g->hw;
+
+  if (g->count != 0 || g->walking != 0)
+    return;
+  table_remove(&hw->groups, g->name);
+  if (g->shared != NULL)
+    shared_group_leave(hw->hub->shared, g->shared, hw->worker->index);
+  free(g->members);
+  free(g);
+}
+
+static int grow(void **array, uint32_t *cap, size_t used, size_t item)
+{
+  uint32_t next = *cap == 0 ? 4 : *cap * 2;
+  void *bigger;
+
+  if (used < *cap)
+    return WPS_OK;
+  if (next < *cap)
+    return WPS_ENOMEM;
+  bigger = realloc(*array, next * item);
+  if (bigger == NULL)
+    return WPS_ENOMEM;
+  *array = bigger;
+  *cap = next;
+  return WPS_OK;
+}
+
+static int group_grow(struct group *g)
+{
+  size_t next = g->cap == 0 ? 4 : g->cap * 2;
+  struct wps_member **bigger;
+
+  if (g->used < g->cap)
+    return WPS_OK;
+  bigger = realloc(g->members, next * sizeof(*bigger));
+  if (bigger == NULL)
+    return WPS_ENOMEM;
+  g->members = bigger;
+  g->cap = next;
+  return WPS_OK;
+}
+
+struct wps_member *group_membership(const struct hub_client *c, struct wps_str name)
+{
+  struct group *g;
+
+  /* Most clients are in a few groups, and groups can be large. */
+  if (c->member_count <= 8) {
+    for (uint32_t i = 0; i < c->member_count; i++)
+      if (str_eq(c->members[i]->group->name, name))
+        return c->members[i];
+    return NULL;
+  }
+  if (c->hw == NULL || (g = group_find(c->hw, name)) == NULL)
+    return NULL;
+  for (uint32_t i = 0; i < c->member_count; i++)
+    if (c->members[i]->group == g)
+      return c->members[i];
+  return NULL;
+}
+
+int group_join(struct hub_client *c, struct wps_str name, uint64_t serial,
+               struct wps_member **out, bool *fresh)
+{
+  struct wps_member *m = group_membership(c, name);
+  void *members = c->members;
+  struct group *g;
+  int rc;
+
+  *fresh = m == NULL;
+  *out = m;
+  if (m != NULL)
+    return WPS_OK;
+  rc = grow(&members, &c->member_cap, c->member_count, sizeof(*c->members));
+  c->members = members;
+  if (rc != WPS_OK)
+    return rc;
+  m = calloc(1, sizeof(*m));
+  if (m == NULL)
+    return WPS_ENOMEM;
+  g = group_find(c->hw, name);
+  if (g == NULL && (g = group_new(c->hw, name)) == NULL) {
+    free(m);
+    return WPS_ENOMEM;
+  }
+  if (group_grow(g) != WPS_OK) {
+    group_free_if_empty(g);
+    free(m);
+    return WPS_ENOMEM;
+  }
+  m->client = c;
+  m->group = g;
+  m->serial = serial;
+  m->kinds = 1u << WPS_MSG_DATA;
+  m->group_index = (uint32_t)g->used;
+  g->members[g->used++] = m;
+  g->count++;
+  m->client_index = c->member_count;
+  c->members[c->member_count++] = m;
+  *out = m;
+  return WPS_OK;
+}
+
+void group_leave(struct wps_member *m)
+{
+  struct hub_client *c = m->client;
+  struct group *g = m->group;
+
+  DCHECK(c->members[m->client_index] == m);
+  DCHECK(g->members[m->group_index] == m);
+  c->members[m->client_index] = c->members[--c->member_count];
+  c->members[m->client_index]->client_index = m->client_index;
+  if (g->walking != 0) {
+    g->members[m->group_index] = NULL;
+    g->holes++;
+  } else {
+    g->members[m->group_index] = g->members[--g->used];
+    g->members[m->group_index]->group_index = m->group_index;
+  }
+  g->count--;
+  m->client = NULL; /* seen by the contract checks of debug builds */
+  quarantine_free(m);
+  group_free_if_empty(g);
+}
+
+void group_settle(struct group *g)
+{
+  if (g->holes != 0) {
+    size_t to = 0;
+
+    for (size_t i = 0; i < g->used; i++)
+      if (g->members[i] != NULL) {
+        g->members[to] = g->members[i];
+        g->members[to]->group_index = (uint32_t)to;
+        to++;
+      }
+    g->used = to;
+    g->holes = 0;
+  }
+  group_free_if_empty(g);
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hub/hub.c - names to hubs, and this worker's part of each. */
+#include "hub/hub.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/str.h"
+#include "base/utf8.h"
+#include "hub/shared.h"
+
+enum { HUB_NAME_MAX = 128, GROUP_NAME_MAX = 1024 };
+
+struct hub_registry {
+  pthread_mutex_t lock;
+  struct table by_name;
+};
+
+struct hub_user {
+  struct list clients; /* struct hub_client.in_user */
+  uint64_t count;
+  struct wps_str name;
+  char storage[];
+};
+
+/* ---- names ---- */
+
+static bool is_letter(char c)
+{
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+bool hub_name_ok(struct wps_str name)
+{
+  if (name.len < 1 || name.len > HUB_NAME_MAX || !is_letter(name.ptr[0]))
+    return false;
+  for (size_t i = 1; i < name.len; i++) {
+    char c = name.ptr[i];
+
+    if (!is_letter(c) && !(c >= '0' && c <= '9') &&
+        (c == '\0' || strchr("_`,.[]", c) == NULL))
+      return false;
+  }
+  return true;
+}
+
+/* Unicode white space beyond ASCII that a blank name could be made of. */
+static size_t white_space(const unsigned char *p, size_t left)
+{
+  if (*p == ' ' || (*p >= '\t' && *p <= '\r'))
+    return 1;
+  if (left >= 2 && p[0] == 0xc2 && (p[1] == 0x85 || p[1] == 0xa0))
+    return 2;
+  if (left < 3)
+    return 0;
+  if (p[0] == 0xe1 && p[1] == 0x9a && p[2] == 0x80)
+    return 3;
+  if (p[0] == 0xe2 && p[1] == 0x80 &&
+      (p[2] <= 0x8a || p[2] == 0xa8 || p[2] == 0xa9 || p[2] == 0xaf))
+    return 3;
+  if (p[0] == 0xe2 && p[1] == 0x81 && p[2] == 0x9f)
+    return 3;
+  return p[0] == 0xe3 && p[1] == 0x80 && p[2] == 0x80 ? 3 : 0;
+}
+
+bool group_name_ok(struct wps_str name)
+{
+  const unsigned char *p = (const unsigned char *)name.ptr;
+  size_t i = 0;
+
+  if (name.len == 0)
+    return false;
+  /* A UTF-16 unit is at most three bytes: no need to count shorter ones. */
+  if (name.len > GROUP_NAME_MAX &&
+      (name.len > 3 * GROUP_NAME_MAX || utf8_utf16_len(name) > GROUP_NAME_MAX))
+    return false;
+  while (i < name.len) {
+    size_t n = white_space(p + i, name.len - i);
+
+    if (n == 0)
+      return true;
+    i += n;
+  }
+  return false;
+}
+
+/* ---- all hubs ---- */
+
+struct hubs *hubs_new(struct workers *workers,
+                      const struct hub_settings *settings, size_t count,
+                      size_t hubs_max)
+{
+  struct hubs *hs = calloc(1, sizeof(*hs));
+
+  if (hs == NULL)
+    return NULL;
+  hs->workers = workers;
+  hs->settings = settings;
+  hs->settings_count = count;
+  hs->hubs_max = hubs_max;
+  hs->registry = malloc(sizeof(*hs->registry));
+  if (hs->registry == NULL) {
+    free(hs);
+    return NULL;
+  }
+  pthread_mutex_init(&hs->registry->lock, NULL);
+  table_init(&hs->registry->by_name);
+  return hs;
+}
+
+void hubs_free(struct hubs *hs)
+{
+  struct hub *hub;
+  size_t at = 0;
+
+  if (hs == NULL)
+    return;
+  while ((hub = table_next(&hs->registry->by_name, &at)) != NULL) {
+    hub_shared_free(hub->shared);
+    free(hub);
+  }
+  table_free(&hs->registry->by_name);
+  pthread_mutex_destroy(&hs->registry->lock);
+  free(hs->registry);
+  free(hs);
+}
+
+const struct hub_settings *hubs_settings(const struct hubs *hs,
+                                         struct wps_str name)
+{
+  const struct hub_settings *any = NULL;
+
+  for (size_t i = 0; i < hs->settings_count; i++) {
+    if (str_eq(hs->settings[i].pattern, name))
+      return &hs->settings[i];
+    if (str_eq_c(hs->settings[i].pattern, "*"))
+      any = &hs->settings[i];
+  }
+  return any;
+}
+
+static int hub_new(struct hubs *hs, struct wps_str name, struct hub **out)
+{
+  const struct hub_settings *settings = hubs_settings(hs, name);
+  uint32_t workers = workers_count(hs->workers);
+  size_t counters = workers * sizeof(_Atomic uint64_t);
+  struct hub *hub;
+  char *text;
+
+  if (settings == NULL)
+    return WPS_ENOTFOUND;
+  if (hs->registry->by_name.count >= hs->hubs_max)
+    return WPS_ELIMIT;
+  hub = calloc(1, sizeof(*hub) + counters + name.len);
+  if (hub == NULL)
+    return WPS_ENOMEM;
+  text = (char *)hub + sizeof(*hub) + counters;
+  memcpy(text, name.ptr, name.len);
+  hub->name = (struct wps_str){text, name.len};
+  hub->settings = settings;
+  hub->hubs = hs;
+  hub->shared = hub_shared_new();
+  if (hub->shared == NULL ||
+      table_put(&hs->registry->by_name, hub->name, hub) != WPS_OK) {
+    hub_shared_free(hub->shared);
+    free(hub);
+    return WPS_ENOMEM;
+  }
+  *out = hub;
+  return WPS_OK;
+}
+
+static int hub_get(struct hubs *hs, struct wps_str name, bool create,
+                   struct hub **out)
+{
+  int rc = WPS_OK;
+
+  pthread_mutex_lock(&hs->registry->lock);
+  *out = table_get(&hs->registry->by_name, name);
+  if (*out == NULL)
+    rc = create ? hub_new(hs, name, out) : WPS_ENOTFOUND;
+  pthread_mutex_unlock(&hs->registry->lock);
+  return rc;
+}
+
+/* ---- this worker ---- */
+
+int hub_worker_start(struct wps_worker *w, struct hubs *hs,
+                     const struct hub_ops *ops)
+{
+  struct hub_worker_set *set = calloc(1, sizeof(*set));
+
+  if (set == NULL)
+    return WPS_ENOMEM;
+  table_init(&set->by_name);
+  set->hubs = hs;
+  set->ops = ops;
+  w->hubs = set;
+  return WPS_OK;
+}
+
+void hub_worker_stop(struct wps_worker *w)
+{
+  struct hub_worker *hw;
+  size_t at = 0;
+
+  if (w->hubs == NULL)
+    return;
+  while ((hw = table_next(&w->hubs->by_name, &at)) != NULL) {
+    DCHECK(list_empty(&hw->clients));
+    table_free(&hw->groups);
+    table_free(&hw->users);
+    free(hw);
+  }
+  table_free(&w->hubs->by_name);
+  free(w->hubs);
+  w->hubs = NULL;
+}
+
+int hub_worker_get(struct wps_worker *w, struct wps_str name, bool create,
+                   struct hub_worker **out)
+{
+  struct hub_worker_set *set = w->hubs;
+  struct hub_worker *hw = table_get(&set->by_name, name);
+  struct hub *hub;
+  int rc;
+
+  if (hw != NULL) {
+    *out = hw;
+    return WPS_OK;
+  }
+  rc = hub_get(set->hubs, name, create, &hub);
+  if (rc != WPS_OK)
+    return rc;
+  hw = calloc(1, sizeof(*hw));
+  if (hw == NULL)
+    return WPS_ENOMEM;
+  hw->hub = hub;
+  hw->worker = w;
+  table_init(&hw->groups);
+  table_init(&hw->users);
+  list_init(&hw->clients);
+  rc = table_put(&set->by_name, hub->name, hw);
+  if (rc != WPS_OK) {
+    free(hw);
+    return rc;
+  }
+  *out = hw;
+  return WPS_OK;
+}
+
+/* ---- clients and users ---- */
+
+static struct hub_user *user_get(struct hub_worker *hw, struct wps_str name)
+{
+  struct hub_user *user = table_get(&hw->users, name);
+
+  if (user != NULL)
+    return user;
+  user = malloc(sizeof(*user) + name.len);
+  if (user == NULL)
+    return NULL;
+  list_init(&user->clients);
+  user->count = 0;
+  memcpy(user->storage, name.ptr, name.len);
+  user->name = (struct wps_str){user->storage, name.len};
+  if (table_put(&hw->users, user->name, user) != WPS_OK) {
+    free(user);
+    return NULL;
+  }
+  return user;
+}
+
+int hub_add(struct hub_worker *hw, struct hub_client *c, struct wps_str user)
+{
+  list_init(&c->in_user);
+  c->user = NULL;
+  if (user.len != 0) {
+    c->user = user_get(hw, user);
+    if (c->user == NULL)
+      return WPS_ENOMEM;
+    list_add_tail(&c->user->clients, &c->in_user);
+    c->user->count++;
+  }
+  list_add_tail(&hw->clients, &c->in_hub);
+  c->hw = hw;
+  atomic_fetch_add_explicit(&hw->hub->clients[hw->worker->index], 1,
+                            memory_order_relaxed);
+  return WPS_OK;
+}
+
+void hub_remove(struct hub_client *c)
+{
+  struct hub_worker *hw = c->hw;
+
+  if (hw == NULL)
+    return;
+  DCHECK(c->member_count == 0);
+  free(c->members);
+  c->members = NULL;
+  c->member_cap = 0;
+  list_remove(&c->in_hub);
+  list_remove(&c->in_user);
+  if (c->user != NULL && --c->user->count == 0) {
+    table_remove(&hw->users, c->user->name);
+    free(c->user);
+  }
+  c->user = NULL;
+  c->hw = NULL;
+  atomic_fetch_sub_explicit(&hw->hub->clients[hw->worker->index], 1,
+                            memory_order_relaxed);
+}
+
+struct list *hub_user_clients(const struct hub_worker *hw, struct wps_str name,
+                              uint64_t *count)
+{
+  struct hub_user *user = table_get(&hw->users, name);
+
+  *count = user == NULL ? 0 : user->count;
+  return user == NULL ? NULL : &user->clients;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hub/hub.h - who is where: hubs, groups, users, and their members.
+ *
+ * Knows no sockets and no connections. A client is a struct hub_client that a
+ * connection embeds; what reaches it goes through one function of the room
+ * above. Each worker has its own index of each hub and touches no other's; what
+ * workers share is behind locks that are taken when a client or the first
+ * member of a group comes or goes, and when a publisher asks which other
+ * workers have members of a group (shared.h).
+ */
+#ifndef WPS_HUB_HUB_H
+#define WPS_HUB_HUB_H
+
+#include <stdatomic.h>
+
+#include "base/list.h"
+#include "base/table.h"
+#include "loop/worker.h"
+#include "msg/message.h"
+
+#include <webpubsub/event.h>
+#include <webpubsub/hub.h>
+
+struct hub;
+struct hub_shared;
+struct shared_group;
+struct fanout;
+struct hub_client;
+struct wps_instance;
+
+/* One configured event handler of a hub. */
+struct hub_handler {
+  struct wps_handler view;
+  struct wps_instance *upstream; /* set once the instances exist */
+  size_t upstream_block;         /* for whoever makes them       */
+  uint32_t system_events; /* WPS_EVENT_* bits */
+  bool all_user_events;
+  const struct wps_str *user_events; /* names, any case */
+  size_t user_event_count;
+};
+
+/* What the configuration says of one hub, or of "*". Owned by the daemon. */
+struct hub_settings {
+  struct wps_str pattern; /* name, lower case, or "*" */
+  bool anonymous_allow;
+  uint32_t ping_interval_ms;
+  struct hub_handler *handlers;
+  size_t handler_count;
+};
+
+/* All hubs of the process. */
+struct hubs {
+  struct workers *workers;
+  const struct hub_settings *settings;
+  size_t settings_count;
+  size_t hubs_max;
+  struct hub_registry *registry; /* hub.c: name to hub, behind a lock */
+};
+
+struct hubs *hubs_new(struct workers *workers,
+                      const struct hub_settings *settings, size_t count,
+                      size_t hubs_max);
+void hubs_free(struct hubs *hs); /* after all workers have stopped */
+
+/* azure-client.md 1.2: the rule for hub names, and for group names. */
+bool hub_name_ok(struct wps_str name);
+bool group_name_ok(struct wps_str name);
+
+/* Settings for a name (lower case): its own, or those of "*"; NULL: refused. */
+const struct hub_settings *hubs_settings(const struct hubs *hs,
+                                         struct wps_str name);
+
+struct hub {
+  struct wps_str name; /* lower case; storage behind the struct */
+  const struct hub_settings *settings;
+  struct hubs *hubs;
+  struct hub_shared *shared;
+  _Atomic uint64_t clients[]; /* per worker, written by that worker only */
+};
+
+/* ---- this worker's part ---- */
+
+/* What the room above does for the hubs: how a message reaches a client, and
+ * how a reference becomes a client of this worker. */
+struct hub_ops {
+  void (*deliver)(struct hub_client *c, struct wps_member *m,
+                  struct fanout *f);
+  struct hub_client *(*find)(struct wps_worker *w, struct wps_conn_ref ref);
+};
+
+struct hub_worker_set {
+  struct table by_name; /* struct hub_worker */
+  struct hubs *hubs;
+  const struct hub_ops *ops;
+};
+
+struct hub_worker {
+  struct hub *hub;
+  struct wps_worker *worker;
+  struct table groups; /* struct group */
+  struct table users;  /* struct hub_user */
+  struct list clients; /* struct hub_client.in_hub */
+  uint64_t fanout_serial; /* marks excluded clients of the current fan-out */
+};
+
+struct group {
+  struct wps_str name; /* storage behind the struct */
+  struct hub_worker *hw;
+  struct shared_group *shared; /* NULL with one worker */
+  struct wps_member **members; /* NULL entries while `walking` */
+  size_t count;                /* members */
+  size_t used;                 /* entries, holes included */
+  size_t cap;
+  uint32_t walking;            /* fan-outs under way: no entry may move */
+  uint32_t holes;
+};
+
+struct hub_user;
+
+/* A client in its hub's index. Embedded in the connection. */
+struct hub_client {
+  struct hub_worker *hw; /* NULL: not in the index */
+  struct list in_hub;
+  struct list in_user;
+  struct hub_user *user;
+  struct wps_member **members;
+  uint32_t member_count, member_cap;
+  uint64_t skip_mark;
+};
+
+struct wps_member {
+  struct hub_client *client;
+  struct group *group;
+  uint32_t group_index, client_index;
+  uint32_t flags, variant, kinds, reserved;
+  void *data;
+  uint64_t serial;
+};
+
+int hub_worker_start(struct wps_worker *w, struct hubs *hs,
+                     const struct hub_ops *ops);
+void hub_worker_stop(struct wps_worker *w);
+/* This worker's part of a hub; made at first use when `create` and a setting
+ * allows it and there are fewer than hubs_max. Errors: ENOTFOUND (no such hub
+ * configured, or not made), ELIMIT, ENOMEM. */
+int hub_worker_get(struct wps_worker *w, struct wps_str name, bool create,
+                   struct hub_worker **out);
+
+/* Put a client into the index (user {NULL,0} or "": none), and take it out,
+ * after its memberships. Errors: ENOMEM. */
+int hub_add(struct hub_worker *hw, struct hub_client *c, struct wps_str user);
+void hub_remove(struct hub_client *c);
+
+/* Membership. join gives the existing one with *fresh false when there is one.
+ * From its return on every worker's publishers see it. Errors: ENOMEM. */
+int group_join(struct hub_client *c, struct wps_str name, uint64_t serial,
+               struct wps_member **out, bool *fresh);
+void group_leave(struct wps_member *m); /* frees m */
+struct wps_member *group_membership(const struct hub_client *c,
+                                struct wps_str name);
+struct group *group_find(const struct hub_worker *hw, struct wps_str name);
+/* The last walk over the group is over: close the holes it has left. */
+void group_settle(struct group *g);
+/* Clients of a user on this worker: a list of hub_client.in_user, or NULL. */
+struct list *hub_user_clients(const struct hub_worker *hw, struct wps_str user,
+                              uint64_t *count);
+
+#endif

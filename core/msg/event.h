@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* msg/event.h - immutable events for upstreams, and owned copies of answers.
+ *
+ * Thread: any; the count is atomic. */
+#ifndef WPS_MSG_EVENT_H
+#define WPS_MSG_EVENT_H
+
+#include <stdatomic.h>
+
+#include "base/base.h"
+
+#include <webpubsub/event.h>
+
+struct event {
+  _Atomic uint32_t refs;
+  uint32_t reserved;
+  struct wps_event view; /* points into this block, and at msg */
+};
+
+/* Copy everything `from` points at but msg, of which a reference is taken, and
+ * req, which is borrowed until the event's reply has been finished. A new id
+ * is made. NULL when out of memory. */
+struct event *event_new(const struct wps_event *from);
+struct event *event_of(const struct wps_event *view);
+void event_unref(struct event *e);
+
+/* An answer, copied; one block, freed with answer_free(). */
+struct answer {
+  struct wps_event_answer view;
+};
+void answer_free(void *answer);
+
+extern const struct wps_event_api event_api;
+
+#endif

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wire/http_head.c - one request head.
+ *
+ * Three steps. find_head() walks line ends only, so that a head that comes in
+ * small pieces costs little each time it is looked at again; its verdict on a
+ * prefix is its verdict on the whole. scan_head() then holds every byte against
+ * the grammar, because the packaged http-parser takes spaces in names, folds,
+ * bare LF and odd versions. http-parser decides what the message means, and
+ * what it does not ask for is asked at the end.
+ */
+#include "wire/http_head.h"
+
+#include <http_parser.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "wire/http_chars.h"
+
+struct fault {
+  uint32_t status;
+  const char *why;
+};
+
+static bool bad(struct fault *f, uint32_t status, const char *why)
+{
+  f->status = status;
+  f->why = why;
+  return false;
+}
+
+/* Where the parts of a complete head are; offsets from its first byte. */
+struct span {
+  size_t line_len; /* request line without CRLF */
+  size_t fields;   /* first header line         */
+  size_t end;      /* behind the empty line     */
+};
+
+/* At most two CRLFs before the request line (RFC 9112 2.2 asks for one). */
+static bool skip_blank(const char *data, size_t len, size_t *at,
+                       struct fault *f)
+{
+  size_t lines = 0;
+
+  *at = 0;
+  while (*at < len && (data[*at] == '\r' || data[*at] == '\n')) {
+    if (data[*at] == '\n' || lines == 2)
+      return bad(f, 400, "malformed request line");
+    if (*at + 1 == len)
+      break;
+    if (data[*at + 1] != '\n')
+      return bad(f, 400, "malformed request line");
+    *at += 2;
+    lines++;
+  }
+  return true;
+}
+
+/* False with the status 0 when the head is not complete. */
+static bool find_head(const char *p, size_t len,
+                      const struct http_limits *limits, struct span *s,
+                      struct fault *f)
+{
+  size_t max_fields = limits->header_max < HTTP_HEADERS_CAP ? limits->header_max
+                                                            : HTTP_HEADERS_CAP;
+  size_t lines = 0, at = 0;
+
+  while (at < len) {
+    const char *lf = memchr(p + at, '\n', len - at);
+    size_t end = lf == NULL ? len : (size_t)(lf - p); /* of the content */
+    bool cr = end > at && p[end - 1] == '\r';
+
+    if (cr)
+      end--;
+    if (lines == 0) {
+      if (end > limits->line_max)
+        return bad(f, 414, "request line too long");
+      s->line_len = end;
+      s->fields = end + 2;
+    } else if (lf != NULL && cr && end == at) {
+      s->end = end + 2;
+      return true;
+    } else if (end - s->fields > limits->head_max ||
+               (lf != NULL && end + 2 - s->fields > limits->head_max)) {
+      return bad(f, 431, "header fields too large");
+    } else if (lf != NULL && lines > max_fields) {
+      return bad(f, 431, "too many header fields");
+    }
+    if (lf == NULL)
+      break;
+    if (!cr)
+      return bad(f, 400, "line does not end in CRLF");
+    at = end + 2;
+    lines++;
+  }
+  return bad(f, 0, "");
+}
+
+static bool is_hex(char c)
+{
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
+         (c >= 'A' && c <= 'F');
+}
+
+/* Bytes of RFC 3986's pchar, '/', '?', and brackets for IPv6 hosts; escapes are
+ * whole. Anything else some proxy before us may have read differently. */
+static bool target_ok(struct wps_str t)
+{
+  for (size_t i = 0; i < t.len; i++) {
+    if (!http_is_target_char((unsigned char)t.ptr[i]))
+      return false;
+    if (t.ptr[i] == '%' &&
+        (t.len - i < 3 || !is_hex(t.ptr[i + 1]) || !is_hex(t.ptr[i + 2])))
+      return false;
+  }
+  return t.len > 0;
+}
+
+static bool scan_line(struct wps_str line, struct http_head *out,
+                      struct fault *f)
+{
+  const char *sp1 = memchr(line.ptr, ' ', line.len), *sp2;
+  struct wps_str version;
+
+  if (sp1 == NULL)
+    return bad(f, 400, "malformed request line");
+  out->method = (struct wps_str){line.ptr, (size_t)(sp1 - line.ptr)};
+  line = str_skip(line, out->method.len + 1);
+  sp2 = line.len == 0 ? NULL : memchr(line.ptr, ' ', line.len);
+  if (!http_is_token(out->method) || sp2 == NULL)
+    return bad(f, 400, "malformed request line");
+  out->target = (struct wps_str){line.ptr, (size_t)(sp2 - line.ptr)};
+  version = str_skip(line, out->target.len + 1);
+  if (version.len != 8 || !str_starts(version, "HTTP/") ||
+      version.ptr[5] < '0' || version.ptr[5] > '9' || version.ptr[6] != '.' ||
+      version.ptr[7] < '0' || version.ptr[7] > '9')
+    return bad(f, 400, "malformed request line");
+  if (version.ptr[5] != '1' || version.ptr[7] > '1')
+    return bad(f, 505, "HTTP version not supported");
+  out->minor = (uint32_t)(version.ptr[7] - '0');
+  if (!target_ok(out->target))
+    return bad(f, 400, "malformed request target");
+  return true;
+}
+
+/* One header line without its CRLF. A fold begins with a blank, and so has no
+ * name. */
+static bool scan_field(struct wps_str line, struct wps_pair *pair,
+                       struct fault *f)
+{
+  const char *colon = memchr(line.ptr, ':', line.len);
+  struct wps_str name, value;
+
+  if (colon == NULL)
+    return bad(f, 400, "malformed header field");
+  name = (struct wps_str){line.ptr, (size_t)(colon - line.ptr)};
+  if (!http_is_token(name))
+    return bad(f, 400, "malformed header name");
+  value = str_skip(line, name.len + 1);
+  if (!http_is_field_value(value))
+    return bad(f, 400, "control character in a header value");
+  *pair = (struct wps_pair){name, str_trim(value)};
+  return true;
+}
+
+static bool scan_head(const char *p, const struct span *s,
+                      struct http_head *out, struct fault *f)
+{
+  size_t at = s->fields;
+
+  if (!scan_line((struct wps_str){p, s->line_len}, out, f))
+    return false;
+  while (at + 2 < s->end) {
+    const char *lf = memchr(p + at, '\n', s->end - at);
+    size_t next = (size_t)(lf - p) + 1; /* find_head() saw it */
+
+    if (!scan_field((struct wps_str){p + at, next - 2 - at},
+                    &out->headers[out->header_count], f))
+      return false;
+    out->header_count++;
+    at = next;
+  }
+  return true;
+}
+
+static int on_headers_complete(http_parser *parser)
+{
+  http_parser_pause(parser, 1); /* the body is not its business */
+  return 0;
+}
+
+static bool run_parser(const char *p, const struct span *s,
+                       struct http_head *out, struct fault *f)
+{
+  http_parser_settings settings;
+  http_parser parser;
+
+  http_parser_settings_init(&settings);
+  settings.on_headers_complete = on_headers_complete;
+  http_parser_init(&parser, HTTP_REQUEST);
+  (void)http_parser_execute(&parser, &settings, p, s->end);
+  switch (HTTP_PARSER_ERRNO(&parser)) {
+  case HPE_PAUSED:
+    break;
+  case HPE_INVALID_METHOD:
+    return bad(f, 501, "method not implemented");
+  case HPE_INVALID_TRANSFER_ENCODING:
+    return bad(f, 501, "transfer encoding not implemented");
+  case HPE_HEADER_OVERFLOW:
+    return bad(f, 431, "header fields too large");
+  case HPE_INVALID_CONTENT_LENGTH:
+  case HPE_UNEXPECTED_CONTENT_LENGTH:
+    return bad(f, 400, "ambiguous message length");
+  default:
+    return bad(f, 400, "malformed request");
+  }
+  /* "close" beside "keep-alive" in 1.0 counts as close. */
+  out->keep_alive =
+      http_should_keep_alive(&parser) && !(parser.flags & F_CONNECTION_CLOSE);
+  out->chunked = (parser.flags & F_CHUNKED) != 0;
+  out->has_length = (parser.flags & F_CONTENTLENGTH) != 0;
+  if (out->has_length)
+    out->content_length = parser.content_length;
+  return true;
+}
+
+static size_t count(const struct http_head *h, const char *name)
+{
+  size_t n = 0;
+
+  for (size_t i = 0; i < h->header_count; i++)
+    n += str_ieq_c(h->headers[i].name, name);
+  return n;
+}
+
+/* Is `token` an element of any of the fields of that name? */
+static bool has_token(const struct http_head *h, const char *name,
+                      const char *token)
+{
+  for (size_t i = 0; i < h->header_count; i++) {
+    struct wps_str list = h->headers[i].value, element;
+
+    if (!str_ieq_c(h->headers[i].name, name))
+      continue;
+    while (str_next_token(&list, &element))
+      if (str_ieq_c(element, token))
+        return true;
+  }
+  return false;
+}
+
+static bool check_length(const struct http_head *out, struct fault *f)
+{
+  size_t lengths = count(out, "content-length");
+  size_t codings = count(out, "transfer-encoding");
+  uint64_t value;
+
+  if (lengths > 1 || (lengths > 0 && codings > 0))
+    return bad(f, 400, "ambiguous message length");
+  if (lengths == 1 &&
+      (!str_to_u64(http_head_get(out, "content-length"), &value) ||
+       value > INT64_MAX || value != out->content_length || !out->has_length))
+    return bad(f, 400, "bad Content-Length");
+  if (codings > 1 || (codings == 1 && out->minor == 0))
+    return bad(f, 400, "bad Transfer-Encoding");
+  if (codings == 1 &&
+      (!out->chunked ||
+       !str_ieq_c(http_head_get(out, "transfer-encoding"), "chunked")))
+    return bad(f, 501, "transfer encoding not implemented");
+  return true;
+}
+
+static bool check_host(const struct http_head *out, struct fault *f)
+{
+  size_t hosts = count(out, "host");
+  struct wps_str host = http_head_get(out, "host");
+
+  if (hosts > 1 || (hosts == 0 && out->minor > 0))
+    return bad(f, 400, "exactly one Host is needed");
+  if (hosts == 1 && !http_is_host(host))
+    return bad(f, 400, "bad Host");
+  return true;
+}
+
+/* "http://host/path?query", also with https, ws and wss. */
+static bool split_absolute(struct http_head *out, struct wps_str *path,
+                           struct fault *f)
+{
+  struct wps_str host = http_head_get(out, "host"), rest, authority;
+  const char *scheme_end = memchr(out->target.ptr, ':', out->target.len);
+  size_t n = 0;
+
+  if (!str_istarts(out->target, "http://") &&
+      !str_istarts(out->target, "https://") &&
+      !str_istarts(out->target, "ws://") && !str_istarts(out->target, "wss://"))
+    return bad(f, 400, "malformed request target");
+  rest = str_skip(out->target, (size_t)(scheme_end - out->target.ptr) + 3);
+  while (n < rest.len && rest.ptr[n] != '/' && rest.ptr[n] != '?')
+    n++;
+  authority = (struct wps_str){rest.ptr, n};
+  if (!http_is_host(authority))
+    return bad(f, 400, "malformed request target");
+  /* The target's wins (RFC 9112 3.2.2); nobody may have seen another. */
+  if (host.ptr != NULL && !str_ieq(authority, host))
+    return bad(f, 400, "Host differs from the request target");
+  *path = str_skip(rest, n);
+  return true;
+}
+
+static bool split_target(struct http_head *out, struct fault *f)
+{
+  struct wps_str path = out->target;
+  const char *mark;
+
+  if (str_eq_c(out->method, "CONNECT"))
+    return bad(f, 400, "this is no proxy");
+  if (path.ptr[0] != '/' && !split_absolute(out, &path, f))
+    return false;
+  mark = path.len == 0 ? NULL : memchr(path.ptr, '?', path.len);
+  out->raw_path = path;
+  if (mark != NULL) {
+    out->raw_path.len = (size_t)(mark - path.ptr);
+    out->raw_query = str_skip(path, out->raw_path.len + 1);
+  }
+  if (out->raw_path.len == 0) /* "http://host": its own slash stands for "/" */
+    out->raw_path =
+        (struct wps_str){memchr(out->target.ptr, '/', out->target.len), 1};
+  return true;
+}
+
+enum http_head_result http_head_parse(const char *data, size_t len,
+                                      const struct http_limits *limits,
+                                      struct http_head *out, size_t *used,
+                                      uint32_t *status, const char **why)
+{
+  struct fault f = {0, ""};
+  struct span s = {0, 0, 0};
+  size_t start;
+
+  if (!skip_blank(data, len, &start, &f))
+    goto fail;
+  if (start == len || data[start] == '\r')
+    return HTTP_HEAD_MORE;
+  data += start;
+  /* A TLS client on a plain port should hear of it now, not at a timeout. */
+  if (!http_is_tchar((unsigned char)data[0])) {
+    bad(&f, 400, "malformed request line");
+    goto fail;
+  }
+  if (!find_head(data, len - start, limits, &s, &f)) {
+    if (f.status == 0)
+      return HTTP_HEAD_MORE;
+    goto fail;
+  }
+  /* Not the array: header_count says how much of it is real. */
+  memset(out, 0, offsetof(struct http_head, headers));
+  memset((char *)out + offsetof(struct http_head, header_count), 0,
+         sizeof(*out) - offsetof(struct http_head, header_count));
+  if (!scan_head(data, &s, out, &f) || !run_parser(data, &s, out, &f) ||
+      !check_length(out, &f) || !check_host(out, &f) || !split_target(out, &f))
+    goto fail;
+  /* RFC 9110 7.8: an Upgrade in 1.0 is ignored. */
+  out->upgrade_websocket = out->minor == 1 &&
+                           has_token(out, "upgrade", "websocket") &&
+                           has_token(out, "connection", "upgrade");
+  out->expect_continue =
+      out->minor == 1 && has_token(out, "expect", "100-continue");
+  *used = start + s.end;
+  return HTTP_HEAD_DONE;
+
+fail:
+  *status = f.status;
+  *why = f.why;
+  return HTTP_HEAD_BAD;
+}
+
+struct wps_str http_head_get(const struct http_head *h, const char *name)
+{
+  for (size_t i = 0; i < h->header_count; i++)
+    if (str_ieq_c(h->headers[i].name, name))
+      return h->headers[i].value;
+  return STR_NONE;
+}

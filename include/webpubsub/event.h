@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* webpubsub/event.h - what happened, told to upstreams.
+ *
+ * An immutable, refcounted event. Which upstream hears what is configured per
+ * hub as a list of handlers, each with a URL, of which the first match counts;
+ * the scheme of the URL chooses the component.
+ */
+#ifndef WEBPUBSUB_EVENT_H
+#define WEBPUBSUB_EVENT_H
+
+#include <webpubsub/types.h>
+
+WPS_BEGIN_DECLS
+
+struct wps_config_schema;
+
+enum {
+  WPS_EVENT_CONNECT = 1 << 0,      /* handshake; the answer admits or refuses */
+  WPS_EVENT_CONNECTED = 1 << 1,
+  WPS_EVENT_MESSAGE = 1 << 2,      /* custom event of a client; answerable    */
+  WPS_EVENT_DISCONNECTED = 1 << 3
+};
+
+struct wps_event {
+  uint32_t struct_size;
+  uint32_t type;                   /* one WPS_EVENT_*                         */
+  struct wps_str id;               /* a UUID, the same when sent again        */
+  /* Number within the client: 0 is its connect event, and every later event
+   * takes the next one, also when nobody hears of it. */
+  uint64_t sequence;
+  int64_t unix_ms;
+  struct wps_conn_ref ref;         /* for conn->find, conn->post              */
+  struct wps_str hub, conn, user, subprotocol;
+  struct wps_str name;             /* custom event                            */
+  struct wps_message *msg;         /* MESSAGE                                 */
+  const struct wps_request *req;   /* CONNECT only, until its reply is        */
+                                   /*   finished                              */
+  const struct wps_pair *claims;   /* CONNECT only                            */
+  size_t claim_count;
+  const struct wps_pair *headers;  /* MESSAGE: to go along as they are        */
+  size_t header_count;
+  struct wps_str app_state;        /* what the last answer set, or {NULL,0}   */
+  uint32_t code;                   /* DISCONNECTED: close code                */
+  uint32_t flags;                  /* 0 in 1.0                                */
+  struct wps_str reason;           /* DISCONNECTED                            */
+};
+
+/* Which members of an answer are meant, though they be empty. */
+enum {
+  WPS_ANSWER_USER = 1 << 0,
+  WPS_ANSWER_ROLES = 1 << 1,
+  WPS_ANSWER_GROUPS = 1 << 2,
+  WPS_ANSWER_APP_STATE = 1 << 3
+};
+
+/* Answer of an upstream; everything optional, all of it copied. */
+struct wps_event_answer {
+  uint32_t struct_size;
+  uint32_t flags;                  /* WPS_ANSWER_*                            */
+  uint32_t code;                   /* 0 or 2xx: yes; else refused with it     */
+  uint32_t reserved;
+  struct wps_message *msg;         /* MESSAGE: shown to the client;           */
+                                   /*   refusal: its body                     */
+  struct wps_str user;             /* CONNECT: overrides authentication ...   */
+  struct wps_str subprotocol;      /*          ... and negotiation            */
+  const struct wps_str *roles;
+  size_t role_count;
+  const struct wps_str *groups;
+  size_t group_count;
+  struct wps_str app_state;        /* replaces the client's                   */
+  const struct wps_pair *headers;  /* that came along, for the subprotocol    */
+  size_t header_count;
+};
+
+/* One entry of a hub's event_handlers. Lives as long as the instance. */
+struct wps_handler {
+  uint32_t struct_size;
+  uint32_t index;                  /* within the hub                          */
+  struct wps_str hub;
+  struct wps_str url;              /* as configured, {hub} and {event} inside */
+  const struct wps_config *cfg;    /* the component's own keys                */
+};
+
+/* A component of kind WPS_KIND_UPSTREAM. */
+struct wps_upstream {
+  uint32_t struct_size;
+  uint32_t flags;
+  const char *const *schemes;      /* "http", "https"; NULL-terminated        */
+  const struct wps_config_schema *handler_schema; /* keys in each, or NULL    */
+
+  /* Carry one event to the application. The core has matched hub, type and
+   * name against the configuration before. `reply` is NULL when nobody waits
+   * (CONNECTED, DISCONNECTED); else finish it with event->answer, reply->ok or
+   * reply->fail; when it is abandoned nobody waits any more.
+   * `event` lives until return, or until event->unref after a ref. Of one
+   * client the core gives the next MESSAGE only when the one before is
+   * finished, and DISCONNECTED after all. Thread: the client's worker. */
+  void (*deliver)(void *inst, void *wstate, const struct wps_handler *handler,
+                  const struct wps_event *event, struct wps_reply *reply);
+};
+
+struct wps_event_api {
+  uint32_t struct_size, reserved;
+
+  /* Thread: any. */
+  const struct wps_event *(*ref)(const struct wps_event *event);
+  void (*unref)(const struct wps_event *event);
+
+  /* Thread: any. Consumes reply, copies answer. */
+  void (*answer)(struct wps_reply *reply,
+                 const struct wps_event_answer *answer);
+};
+
+WPS_END_DECLS
+
+#endif

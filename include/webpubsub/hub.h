@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* webpubsub/hub.h - groups, publishing and server-side commands.
+ *
+ * Thread for all functions: any worker, and the client's own where one is
+ * given; targets may live on any worker. When a call returns
+ * WPS_OK its `done` runs exactly once on the calling worker, if only with
+ * ECANCELED at shutdown, and is the place to free `arg`; never inside the call,
+ * and where nothing has to be waited for still before this turn's flush, so
+ * that effect and ack leave in one write. When a call returns an error, `done`
+ * does not run. A `done` that takes a conn gets NULL when the client has gone.
+ */
+#ifndef WEBPUBSUB_HUB_H
+#define WEBPUBSUB_HUB_H
+
+#include <webpubsub/types.h>
+
+WPS_BEGIN_DECLS
+
+struct wps_event_answer;
+
+enum { WPS_TO_HUB = 1, WPS_TO_GROUP = 2, WPS_TO_USER = 3, WPS_TO_CONN = 4 };
+enum { WPS_TARGET_NOT_SELF = 1 << 0 };  /* not the publishing connection */
+
+struct wps_target {
+  uint32_t struct_size;
+  uint32_t kind;                   /* WPS_TO_*                               */
+  struct wps_str hub;
+  struct wps_str name;             /* group, user or connection id           */
+  const struct wps_str *excluded;  /* connection ids                         */
+  size_t excluded_count;
+  uint32_t flags;                  /* WPS_TARGET_*                           */
+  uint32_t reserved;
+};
+
+struct wps_published {
+  uint32_t struct_size;
+  int32_t status;                  /* WPS_OK or why not                      */
+  uint64_t receivers_local;        /* on this worker, at this moment         */
+};
+
+enum {
+  WPS_MEMBER_DELIVER = 1 << 0,     /* deliver() of the subprotocol each time */
+  WPS_MEMBER_VARIANT = 1 << 4      /* `variant` holds, not the connection's  */
+};
+
+/* How a client is in a group. */
+struct wps_membership {
+  uint32_t struct_size;
+  uint32_t flags;                  /* WPS_MEMBER_*                           */
+  uint32_t variant;                /* encoding for this group                */
+  uint32_t kinds;                  /* 1 << WPS_MSG_*; 0: DATA only           */
+  void *data;                      /* the subprotocol's, freed in its left() */
+};
+
+struct wps_joined {
+  uint32_t struct_size;
+  int32_t status;
+  struct wps_member *member;       /* NULL unless status is WPS_OK           */
+};
+
+/* What a client tells its upstreams. */
+struct wps_client_event {
+  uint32_t struct_size;
+  uint32_t flags;                  /* 0 in 1.0                               */
+  struct wps_str name;
+  struct wps_message *msg;
+  const struct wps_pair *headers;  /* to go along as they are                */
+  size_t header_count;
+};
+
+enum { WPS_OP_GRANT = 1, WPS_OP_REVOKE = 2, WPS_OP_CHECK = 3 };
+
+typedef void (*wps_count_fn)(void *arg, int status, uint64_t clients);
+typedef void (*wps_published_fn)(struct wps_conn *conn, void *arg, uint64_t tag,
+                                 const struct wps_published *result);
+typedef void (*wps_joined_fn)(struct wps_conn *conn, void *arg, uint64_t tag,
+                              const struct wps_joined *result);
+typedef void (*wps_answer_fn)(struct wps_conn *conn, void *arg, uint64_t tag,
+                              int status,
+                              const struct wps_event_answer *answer);
+
+struct wps_hub_api {
+  uint32_t struct_size, reserved;
+
+  /* Put a client into a group, after conn->allowed() where it asked itself. For
+   * its own worker it is a member at once; done says that whatever is published
+   * anywhere from now on reaches it. `how` NULL: plainly. Joining again updates
+   * like member_update(), unless `how` is NULL. done may be NULL.
+   * Errors: ENOMEM, ELIMIT (groups per client), EINVAL (name), ECLOSED; done
+   * reports ECANCELED (left meanwhile). */
+  int (*join)(struct wps_conn *conn, struct wps_str group,
+              const struct wps_membership *how, wps_joined_fn done, void *arg,
+              uint64_t tag);
+
+  /* Take it out; idempotent. left() follows. done may be NULL.
+   * Errors: ENOMEM, EINVAL. */
+  int (*leave)(struct wps_conn *conn, struct wps_str group,
+               wps_conn_done_fn done, void *arg, uint64_t tag);
+
+  /* One membership: by name (NULL: none), its group, its data, and a number
+   * that no other membership of the client ever had. Lifetime: until left(). */
+  struct wps_member *(*member)(const struct wps_conn *conn,
+                               struct wps_str group);
+  struct wps_str (*member_group)(const struct wps_member *member);
+  void *(*member_data)(const struct wps_member *member);
+  uint64_t (*member_serial)(const struct wps_member *member);
+
+  /* Change flags, variant, kinds and data from the next message on. Data that
+   * is replaced is the caller's to free. Errors: EINVAL. */
+  int (*member_update)(struct wps_member *member,
+                       const struct wps_membership *how);
+
+  /* Send to a target; takes its own reference on `msg`. With `conn` as the
+   * publisher its messages to one group stay in order and done gets it; NULL
+   * for servers, where done gets NULL. done may be NULL. Allowed in close().
+   * Errors: EINVAL, ENOMEM. */
+  int (*publish)(struct wps_instance *self, struct wps_conn *conn,
+                 struct wps_message *msg, const struct wps_target *target,
+                 wps_published_fn done, void *arg, uint64_t tag);
+
+  /* Hand a client's custom event to the upstream that its hub configures for
+   * it, one event of a client after the other. status is WPS_OK with the
+   * answer, EFORBIDDEN with the answer when it is a refusal, else with answer
+   * NULL what went wrong. The core has already set what the answer says about
+   * app_state; msg is the caller's to deliver.
+   * Errors: ENOTFOUND (nobody takes it), ENOMEM, EAGAIN (too many wait). */
+  int (*event)(struct wps_conn *conn, const struct wps_client_event *event,
+               wps_answer_fn done, void *arg, uint64_t tag);
+
+  /* Server-side commands, as used by management APIs; on all workers. done
+   * tells how many clients they concerned, after the effect. leave with no
+   * groups: all. permission: CHECK counts those that may; action is
+   * WPS_ACT_JOIN or WPS_ACT_PUBLISH, group {NULL,0}: all groups. done may be
+   * NULL. Errors: EINVAL, ENOMEM; done reports ELIMIT (groups per client,
+   * literal grants) of any of them. */
+  int (*command_join)(struct wps_instance *self, const struct wps_target *who,
+                      const struct wps_str *groups, size_t group_count,
+                      wps_count_fn done, void *arg);
+  int (*command_leave)(struct wps_instance *self, const struct wps_target *who,
+                       const struct wps_str *groups, size_t group_count,
+                       wps_count_fn done, void *arg);
+  int (*command_close)(struct wps_instance *self, const struct wps_target *who,
+                       uint16_t code, struct wps_str reason, wps_count_fn done,
+                       void *arg);
+  int (*command_permission)(struct wps_instance *self,
+                            const struct wps_target *who, uint32_t op,
+                            uint32_t action, struct wps_str group,
+                            wps_count_fn done, void *arg);
+
+  /* How many clients does a target reach right now, on all workers? O(1) per
+   * worker for hub, group, user and connection without `excluded`.
+   * Errors: EINVAL, ENOMEM. */
+  int (*count)(struct wps_instance *self, const struct wps_target *who,
+               wps_count_fn done, void *arg);
+};
+
+WPS_END_DECLS
+
+#endif

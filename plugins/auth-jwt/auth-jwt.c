@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* auth-jwt: who holds an access token signed for this server is welcome.
+ *
+ * One request at a time per worker, answered inside the call. The access keys
+ * stay in the core; what is configured here are public keys of others, whose
+ * tokens admit clients only: to act as a server takes an access key.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <webpubsub/plugin.h>
+
+#include "plugins/auth-jwt/key_file.h"
+#include "plugins/common/jwt_audience.h"
+#include "plugins/common/jwt_token.h"
+
+#define STR_LITERAL(s) ((struct wps_str){s, sizeof(s) - 1})
+
+static const struct wps_config_item items[] = {
+    {.key = "max_token_size",
+     .type = WPS_CONF_SIZE_BYTES,
+     .fallback = "8k",
+     .min = 256,
+     .max = TOKEN_BYTES_MAX,
+     .help = "longest token that is looked at"},
+    {.key = "clock_skew",
+     .type = WPS_CONF_DURATION_MS,
+     .fallback = "5m",
+     .min = 0,
+     .max = 3600000,
+     .help = "how far clocks may differ when exp and nbf are checked"},
+    {.key = "public_keys",
+     .type = WPS_CONF_STRING,
+     .flags = WPS_CONF_LIST,
+     .help = "PEM files with public keys (RSA, EC P-256) or certificates whose "
+             "RS256 and ES256 tokens admit clients"},
+    {.key = "jwks",
+     .type = WPS_CONF_STRING,
+     .help = "file with a JSON Web Key Set of such keys, read at start"},
+    {.key = "issuer",
+     .type = WPS_CONF_STRING,
+     .help = "iss that tokens signed with a public key must have"},
+    {.key = "audience",
+     .type = WPS_CONF_STRING,
+     .flags = WPS_CONF_LIST,
+     .help = "values of aud that tokens signed with a public key may have "
+             "beside the URL of the hub"},
+};
+static const struct wps_config_schema schema = WPS_CONFIG_SCHEMA(items);
+
+struct auth_jwt {
+  struct wps_instance *self;
+  const struct wps_config *cfg;
+  size_t max_bytes;
+  int64_t skew_ms;
+  struct wps_str issuer;
+  struct token_keys keys;
+};
+
+/* What the callbacks of one token_read() need to know. */
+struct question {
+  const struct auth_jwt *inst;
+  const struct wps_request *req;
+  bool client;
+  struct wps_str path;       /* that aud must name behind an endpoint      */
+  struct wps_str legacy_hub; /* {NULL, 0} unless the hub was in the query  */
+};
+
+static bool is_given(struct wps_str s)
+{
+  return s.ptr != NULL && s.len > 0;
+}
+
+/* ---- token ---- */
+
+/* False when the header is absent or of another scheme; an empty token is
+ * a bad one. */
+static bool bearer_get(const struct wps_request *req, struct wps_str *token)
+{
+  struct wps_str value = wps->request->header(req, "Authorization");
+
+  while (value.len > 0 && (*value.ptr == ' ' || *value.ptr == '\t'))
+    value.ptr++, value.len--;
+  if (value.len < 6 || strncasecmp(value.ptr, "Bearer", 6) != 0 ||
+      (value.len > 6 && value.ptr[6] != ' '))
+    return false;
+  value.ptr += 6;
+  value.len -= 6;
+  while (value.len > 0 && *value.ptr == ' ')
+    value.ptr++, value.len--;
+  while (value.len > 0 &&
+         (value.ptr[value.len - 1] == ' ' || value.ptr[value.len - 1] == '\t'))
+    value.len--;
+  *token = value;
+  return true;
+}
+
+static bool hs256(void *arg, struct wps_bytes data, const uint8_t mac[32])
+{
+  (void)arg;
+  return wps->server->verify(WPS_KEY_ACCESS, (struct wps_str){"", 0}, data,
+                             mac) == WPS_OK;
+}
+
+/* ---- audience ---- */
+
+static bool audience_fits(const struct question *q, struct wps_str aud,
+                          const struct token_origin *origin)
+{
+  return q->client ? token_audience_client(aud, origin, q->path, q->legacy_hub)
+                   : token_audience_api(aud, origin, q->path);
+}
+
+static bool audience_extra(const struct auth_jwt *inst, struct wps_str aud)
+{
+  size_t n = wps->config->count(inst->cfg, "audience");
+
+  for (size_t i = 0; i < n; i++) {
+    struct wps_str one = wps->config->str_at(inst->cfg, "audience", i);
+
+    if (one.len == aud.len && memcmp(one.ptr, aud.ptr, aud.len) == 0)
+      return true;
+  }
+  return false;
+}
+
+static bool audience(void *arg, uint32_t alg, struct wps_str aud)
+{
+  const struct question *q = arg;
+  struct token_origin origin;
+  struct wps_str text;
+  size_t n = 0;
+
+  if (alg != TOKEN_HS256 && audience_extra(q->inst, aud))
+    return true;
+  for (; wps->server->endpoint_at(n, &text) == WPS_OK; n++)
+    if (token_origin_from_url(text, &origin) && audience_fits(q, aud, &origin))
+      return true;
+  /* Servers sign for the public endpoint while Host may name a proxy
+   * (azure-server.md 8): there, Host counts only when nothing is known. */
+  if (!q->client && n > 0)
+    return false;
+  text = wps->request->scheme(q->req);
+  return token_origin_from_host(wps->request->header(q->req, "Host"),
+                                text.len == 5, &origin) &&
+         audience_fits(q, aud, &origin);
+}
+
+static void question_init(struct question *q, const struct auth_jwt *inst,
+                          const struct wps_request *req)
+{
+  struct wps_str path = wps->request->path(req);
+
+  memset(q, 0, sizeof(*q));
+  q->inst = inst;
+  q->req = req;
+  q->client = wps->request->purpose(req) == WPS_FOR_CLIENT;
+  q->path = q->client ? wps->request->audience(req) : path;
+  if (q->client && path.len >= 7 && path.len <= 8 &&
+      strncasecmp(path.ptr, "/client/", path.len) == 0)
+    q->legacy_hub = wps->request->hub(req);
+}
+
+/* ---- authenticate ---- */
+
+static void principal_accept(const struct question *q,
+                             const struct token *token, struct wps_reply *reply)
+{
+  static const struct wps_str owner[] = {STR_LITERAL(WPS_ROLE_OWNER)};
+  struct wps_principal who = {.struct_size = sizeof(who),
+                              .user = token->user,
+                              .roles = token->roles,
+                              .role_count = token->role_count,
+                              .groups = token->groups,
+                              .group_count = token->group_count,
+                              .claims = token->claims,
+                              .claim_count = token->claim_count,
+                              .expires_unix_ms = token->expires_unix_ms};
+
+  /* Holding an access key is what makes a server; its tokens name no roles. */
+  if (!q->client) {
+    who.roles = owner;
+    who.role_count = 1;
+    who.groups = NULL;
+    who.group_count = 0;
+  }
+  wps->auth->accept(reply, &who);
+}
+
+/* The expected audience helps whoever set up a proxy; the token's own words
+ * stay out of the log. */
+static void refuse(const struct question *q, struct wps_reply *reply,
+                   int status, const char *why)
+{
+  struct wps_str place = {NULL, 0}, scheme = {"", 0};
+  char text[400];
+
+  if (strcmp(why, TOKEN_WHY_AUDIENCE) != 0) {
+    wps->reply->fail(reply, status, (struct wps_str){why, strlen(why)});
+    return;
+  }
+  if (wps->server->endpoint_at(0, &place) != WPS_OK) {
+    scheme = wps->request->scheme(q->req);
+    place = wps->request->header(q->req, "Host");
+  }
+  snprintf(text, sizeof(text), "%s; expected %.*s%s%.*s%.*s", why,
+           (int)scheme.len, scheme.ptr, scheme.len > 0 ? "://" : "",
+           (int)place.len, place.ptr != NULL ? place.ptr : "", (int)q->path.len,
+           q->path.ptr);
+  wps->reply->fail(reply, status, (struct wps_str){text, strlen(text)});
+}
+
+static void authenticate(void *inst, void *wstate, struct wps_request *req,
+                         struct wps_reply *reply)
+{
+  struct auth_jwt *a = inst;
+  struct token_policy policy = {.max_bytes = a->max_bytes,
+                                .skew_ms = a->skew_ms,
+                                .now_unix_ms = wps->worker->unix_ms(),
+                                .hs256 = hs256,
+                                .audience = audience,
+                                .issuer = a->issuer};
+  struct wps_str text = {NULL, 0};
+  struct question q;
+  struct token token;
+  const char *why;
+  int rc;
+
+  (void)wstate;
+  question_init(&q, a, req);
+  if (q.client)
+    text = wps->request->query(req, "access_token");
+  if (!is_given(text) && !bearer_get(req, &text)) {
+    wps->reply->decline(reply);
+    return;
+  }
+  policy.arg = &q;
+  policy.keys = q.client ? &a->keys : NULL;
+  rc = token_read(text, &policy, &token, &why);
+  if (rc != WPS_OK) {
+    refuse(&q, reply, rc, why);
+    return;
+  }
+  principal_accept(&q, &token, reply);
+  token_clear(&token);
+}
+
+/* ---- configuration and life ---- */
+
+static int keys_load(const struct wps_config *cfg, struct token_keys *keys)
+{
+  size_t n = wps->config->count(cfg, "public_keys");
+  struct wps_str path;
+  char why[200];
+  int rc = WPS_OK;
+
+  for (size_t i = 0; i < n; i++) {
+    path = wps->config->str_at(cfg, "public_keys", i);
+    if (!key_file_add(keys, path, false, why, sizeof(why)))
+      rc = wps->config->error(cfg, "public_keys", "%.*s: %s", (int)path.len,
+                              path.ptr, why);
+  }
+  path = wps->config->get_str(cfg, "jwks");
+  if (is_given(path) && !key_file_add(keys, path, true, why, sizeof(why)))
+    rc = wps->config->error(cfg, "jwks", "%.*s: %s", (int)path.len, path.ptr,
+                            why);
+  return rc;
+}
+
+static int check(const struct wps_config *cfg)
+{
+  struct token_keys *keys = calloc(1, sizeof(*keys));
+  int rc;
+
+  if (keys == NULL)
+    return WPS_ENOMEM;
+  rc = keys_load(cfg, keys);
+  if (rc == WPS_OK && keys->count == 0) {
+    if (is_given(wps->config->get_str(cfg, "issuer")))
+      rc = wps->config->error(cfg, "issuer",
+                              "means nothing without public_keys or jwks");
+    if (wps->config->count(cfg, "audience") > 0)
+      rc = wps->config->error(cfg, "audience",
+                              "means nothing without public_keys or jwks");
+  }
+  token_keys_clear(keys);
+  free(keys);
+  return rc;
+}
+
+static void destroy(void *inst)
+{
+  struct auth_jwt *a = inst;
+
+  token_keys_clear(&a->keys);
+  free(a);
+}
+
+static int create(struct wps_instance *self, const struct wps_config *cfg,
+                  void *old, void **inst)
+{
+  struct auth_jwt *a = calloc(1, sizeof(*a));
+  int rc;
+
+  (void)old;
+  if (a == NULL)
+    return WPS_ENOMEM;
+  a->self = self;
+  a->cfg = cfg;
+  a->max_bytes = (size_t)wps->config->get_int(cfg, "max_token_size");
+  a->skew_ms = wps->config->get_int(cfg, "clock_skew");
+  a->issuer = wps->config->get_str(cfg, "issuer");
+  if (a->issuer.len == 0)
+    a->issuer.ptr = NULL;
+  if ((rc = keys_load(cfg, &a->keys)) != WPS_OK) {
+    destroy(a);
+    return rc;
+  }
+  if (a->keys.count > 0)
+    wps->log->write(self, NULL, WPS_LOG_INFO, "public_keys=%zu", a->keys.count);
+  *inst = a;
+  return WPS_OK;
+}
+
+static const struct wps_auth ops = {.struct_size = sizeof(ops),
+                                    .authenticate = authenticate};
+
+static const struct wps_component component = {
+    .struct_size = sizeof(component),
+    .kind = WPS_KIND_AUTH,
+    .name = "jwt",
+    .summary = "access tokens: HS256 with the access keys, RS256 and ES256 "
+               "with configured public keys",
+    .schema = &schema,
+    .check = check,
+    .create = create,
+    .destroy = destroy,
+    .ops.auth = &ops};
+
+WPS_PLUGIN("auth-jwt", "1.0", "Apache-2.0", &component);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* client.h - the rules of a client of an Azure subprotocol, without its bytes
+ * (azure-client.md 5.4-5.6, 7).
+ *
+ * A plugin embeds azure_client in its state, parses frames to azure_request
+ * and writes what azure_writer asks for; everything between is here.
+ * Thread: the client's worker.
+ */
+#ifndef WPS_AZURE_CLIENT_H
+#define WPS_AZURE_CLIENT_H
+
+#include <webpubsub/host.h>
+#include <webpubsub/subprotocol.h>
+
+#include "plugins/common/azure/request.h"
+
+struct azure_acks;
+struct azure_waiting;
+
+struct azure_error {
+  struct wps_str name;
+  struct wps_str message;
+};
+
+/* The wire format. Each sends one message; errors as conn->send. */
+struct azure_writer {
+  /* token {NULL, 0}: not a reliable client. */
+  int (*connected)(struct wps_conn *conn, struct wps_str token);
+  int (*disconnected)(struct wps_conn *conn, struct wps_str text);
+  int (*pong)(struct wps_conn *conn);
+  int (*ack)(struct wps_conn *conn, uint64_t id,
+             const struct azure_error *error); /* NULL: success */
+  int (*invoke_refused)(struct wps_conn *conn, struct wps_str id,
+                        const struct azure_error *error);
+  int (*stream_closed)(struct wps_conn *conn, struct wps_str id,
+                       const struct azure_error *error);
+};
+
+/* One per instance, immutable. */
+struct azure_rules {
+  struct wps_instance *self;
+  const struct azure_writer *writer;
+  uint32_t ack_window;  /* successes remembered for each client */
+  uint32_t waiting_max; /* requests behind an event */
+  size_t waiting_bytes_max;
+  struct wps_session session; /* of reliable clients */
+};
+
+enum {
+  AZURE_CLIENT_RELIABLE = 1 << 0,
+  AZURE_CLIENT_EVENT = 1 << 1,     /* an event is under way */
+  AZURE_CLIENT_EVENT_ACK = 1 << 2, /* which wants an ack */
+  AZURE_CLIENT_CLOSED = 1 << 3     /* we have closed it */
+};
+
+struct azure_client {
+  const struct azure_rules *rules;
+  struct azure_acks *acks; /* NULL until the first ack id */
+  struct azure_waiting *first, *last;
+  char *told;     /* what wps_closing points at */
+  uint32_t flags; /* AZURE_CLIENT_* */
+  uint32_t waiting;
+  size_t waiting_bytes;
+};
+
+/* open(): make it, send the greeting. After an error there is nothing to
+ * clear. Errors: those of the session and of sending. */
+int azure_client_open(struct azure_client *client,
+                      const struct azure_rules *rules, struct wps_conn *conn,
+                      bool reliable);
+void azure_client_clear(struct azure_client *client);
+
+/* frame(): one well-formed request. Errors: ENOMEM. */
+int azure_client_request(struct azure_client *client, struct wps_conn *conn,
+                         const struct azure_request *req);
+
+/* End it ourselves, as for what is not well-formed. */
+void azure_client_close(struct azure_client *client, struct wps_conn *conn,
+                        uint16_t code, struct wps_str reason);
+
+/* The callbacks of the same names. */
+int azure_client_detached(uint16_t code);
+int azure_client_resumed(struct azure_client *client, struct wps_conn *conn);
+void azure_client_closing(struct azure_client *client, struct wps_conn *conn,
+                          struct wps_closing *how);
+
+/* Code and texts of a close by the core, for any client: *words is what the
+ * client is told before it, or {NULL, 0}. *told keeps a text until close(). */
+void azure_closing(struct wps_closing *how, char **told, struct wps_str *words);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* write.h - what the server says to JSON clients (azure-client.md 5.4). */
+#ifndef WPS_JSON_WRITE_H
+#define WPS_JSON_WRITE_H
+
+#include <webpubsub/host.h>
+#include <webpubsub/subprotocol.h>
+
+#include "plugins/common/azure/client.h"
+
+/* Reliable frames lack their first brace: the sequence number comes before
+ * them, from json_write_delivery(). */
+enum { JSON_PLAIN = 0, JSON_RELIABLE = 1 };
+
+/* encode(). Thread: any worker. Errors: ENOTSUP, ENOMEM. */
+int json_write_message(const struct wps_message *msg, uint32_t variant,
+                       struct wps_frame **out);
+
+/* deliver(). Errors: as conn->send_parts. */
+int json_write_delivery(struct wps_conn *conn, const struct wps_delivery *d);
+
+extern const struct azure_writer json_writer;
+
+#endif

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// The packages under test. They may be installed elsewhere than beside this
+// file (a read-only source folder), which only require() can be told.
+import { createRequire } from 'node:module';
+
+const require = createRequire(process.env.SDK_MODULES
+  ? `${process.env.SDK_MODULES}/anchor.cjs` : import.meta.url);
+
+export const WebSocket = require('ws');
+export const {
+  WebPubSubClient, WebPubSubJsonProtocol, WebPubSubJsonReliableProtocol,
+} = require('@azure/web-pubsub-client');
+export const { WebPubSubServiceClient } = require('@azure/web-pubsub');
