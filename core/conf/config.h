@@ -59,6 +59,10 @@ struct document *document_parse(const char *name, const char *text, size_t len,
 struct document *document_load(const char *path, struct faults *f);
 void document_free(struct document *d);
 struct node *document_root(struct document *d);
+/* False when reading ended early (it could not be opened, is no YAML, too deep
+ * or too large): then keys that seem to be missing may stand behind that place,
+ * and checking sections would tell of faults that are none. */
+bool document_complete(const struct document *d);
 /* Override or add one value. `path` is "a.b.c", list elements by number; the
  * value is taken as it stands, but for "[a, b]", "{a: b}" and quoted texts,
  * which are parsed as YAML. Positions are `origin` without a line. */
@@ -73,8 +77,12 @@ void document_environment(struct document *d, char *const *envp,
                           const char *const *known, struct faults *f);
 
 struct node *node_get(const struct node *map, const char *key); /* or NULL */
+/* Nothing was written: an empty plain scalar, "~" or "null". */
+bool node_is_null(const struct node *n);
 
-/* ---- sections ---- */
+/* ---- sections ----
+ *
+ * wps->config->error(cfg, key, "too old") is reported as "`key`: too old". */
 
 /* Check `node` (NULL: all defaults, position of `parent`) against one or two
  * schemas (the second, such as an upstream's handler_schema, may be NULL).

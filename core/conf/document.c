@@ -59,13 +59,20 @@ static struct position place_of_byte(const struct reader *r, const char *text,
   return place(r, mark);
 }
 
+/* What is left of the text will not be seen. */
+static void cut_short(struct reader *r)
+{
+  r->stopped = true;
+  r->doc->cut = true;
+}
+
 static void syntax_fault(struct reader *r, const char *text)
 {
   const yaml_parser_t *y = &r->yaml;
   const char *problem = y->problem == NULL ? "cannot be read" : y->problem;
   struct position at;
 
-  r->stopped = true;
+  cut_short(r);
   if (y->error == YAML_MEMORY_ERROR) {
     r->no_memory = true;
     return;
@@ -311,7 +318,7 @@ static struct node *read_node(struct reader *r, yaml_event_t *ev,
   if (depth == CONF_DEPTH_MAX) {
     faults_add(r->faults, &at, "nested more than %d levels deep",
                CONF_DEPTH_MAX);
-    r->stopped = true;
+    cut_short(r);
     return n;
   }
   if (n->kind == NODE_LIST)
@@ -392,14 +399,17 @@ struct node *document_read(struct document *d, const char *name,
     faults_add(f, &(struct position){r.name, 0, 0},
                "larger than %d bytes, which no configuration is",
                CONF_TEXT_MAX);
+    d->cut = true;
     return node_new(d, NODE_SCALAR, start);
   }
   if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
     text += 3;
     len -= 3;
   }
-  if (!text_is_utf8(&r, text, len))
+  if (!text_is_utf8(&r, text, len)) {
+    d->cut = true;
     return node_new(d, NODE_SCALAR, start);
+  }
   if (!yaml_parser_initialize(&r.yaml))
     return NULL;
   yaml_parser_set_encoding(&r.yaml, YAML_UTF8_ENCODING);
@@ -434,6 +444,7 @@ struct document *document_parse(const char *name, const char *text, size_t len,
       faults_add(f, &root->at,
                  "a configuration is a map of keys and values, this is %s",
                  kind_text(root));
+    d->cut = d->cut || !node_is_null(root);
     root = node_new(d, NODE_MAP, root->at);
     if (root == NULL)
       goto fail;
@@ -453,6 +464,7 @@ struct document *document_load(const char *path, struct faults *f)
   struct document *d = NULL;
   char *text = malloc(room);
   size_t len = 0;
+  bool whole = true;
   int fd;
 
   if (text == NULL)
@@ -461,6 +473,8 @@ struct document *document_load(const char *path, struct faults *f)
   if (fd < 0) {
     faults_add(f, &at, "cannot be opened: %s", strerror(errno));
     d = document_parse(path, "", 0, f);
+    if (d != NULL)
+      d->cut = true;
     goto done;
   }
   while (len < room) {
@@ -471,6 +485,7 @@ struct document *document_load(const char *path, struct faults *f)
     if (got < 0) {
       faults_add(f, &at, "cannot be read: %s", strerror(errno));
       len = 0;
+      whole = false;
       break;
     }
     if (got == 0)
@@ -478,6 +493,8 @@ struct document *document_load(const char *path, struct faults *f)
     len += (size_t)got;
   }
   d = document_parse(path, text, len, f);
+  if (d != NULL && !whole)
+    d->cut = true;
 
 done:
   if (fd >= 0)
@@ -493,6 +510,11 @@ void document_free(struct document *d)
     return;
   arena_free(&d->mem);
   free(d);
+}
+
+bool document_complete(const struct document *d)
+{
+  return !d->cut;
 }
 
 struct node *document_root(struct document *d)

@@ -27,6 +27,7 @@ void arena_free(struct arena *a);
 struct document {
   struct arena mem;
   struct node *root; /* always a map */
+  bool cut;          /* see document_complete() */
 };
 
 /* Parse one value: with `origin`, every position is that name without a line.
@@ -38,8 +39,6 @@ struct node *node_new(struct document *d, enum node_kind kind,
                       struct position at);
 /* Room for one more element; false when out of memory. */
 bool node_grow(struct document *d, struct node *n);
-/* Nothing was written: an empty plain scalar, "~" or "null". */
-bool node_is_null(const struct node *n);
 
 /* ---- sections ---- */
 
@@ -74,6 +73,9 @@ struct entry *section_entry(const struct wps_config *cfg, const char *key);
 
 /* "size, 1k to 64m", "list of text": without default. */
 void item_type_text(const struct wps_config_item *item, char *out, size_t size);
+/* Running text in mdoc: a capital first, a full stop last, short lines. */
+struct buf;
+void mdoc_sentence(struct buf *out, const char *text);
 /* Has it an item without which it cannot be written? */
 bool schema_requires(const struct wps_config_schema *schema);
 

@@ -9,7 +9,7 @@
 
 #include "base/str.h"
 
-enum { TYPE_TEXT_MAX = 256, PREFIX_MAX = 256 };
+enum { TYPE_TEXT_MAX = 256, PREFIX_MAX = 256, MDOC_COLUMNS = 76 };
 
 static void bound_text(const struct wps_config_item *item, int64_t number,
                        char *out, size_t size)
@@ -48,6 +48,7 @@ void item_type_text(const struct wps_config_item *item, char *out, size_t size)
   const char *bytes =
       item->type == WPS_CONF_STRING || item->type == WPS_CONF_SECRET ? " bytes"
                                                                      : "";
+  const char *each;
   char min[32], max[32];
   size_t used, i;
 
@@ -60,17 +61,18 @@ void item_type_text(const struct wps_config_item *item, char *out, size_t size)
     }
     return;
   }
-  used = (size_t)snprintf(out, size, "%s%s", list, type_name(item->type));
-  if (item->type == WPS_CONF_SECTION && list[0] != '\0' && used + 1 < size)
-    used += (size_t)snprintf(out + used, size - used, "s");
+  used = (size_t)snprintf(out, size, "%s%s%s", list, type_name(item->type),
+                          list[0] != '\0' && item->type != WPS_CONF_BOOL ? "s"
+                                                                         : "");
   if (used >= size || (item->min == 0 && item->max == 0))
     return;
   bound_text(item, item->min, min, sizeof(min));
   bound_text(item, item->max, max, sizeof(max));
+  each = list[0] != '\0' ? " each" : "";
   if (item->max == 0 && item->min > 0)
-    snprintf(out + used, size - used, ", at least %s%s", min, bytes);
+    snprintf(out + used, size - used, ", at least %s%s%s", min, bytes, each);
   else
-    snprintf(out + used, size - used, ", %s to %s%s", min, max, bytes);
+    snprintf(out + used, size - used, ", %s to %s%s%s", min, max, bytes, each);
 }
 
 bool schema_requires(const struct wps_config_schema *schema)
@@ -84,24 +86,38 @@ bool schema_requires(const struct wps_config_schema *schema)
   return false;
 }
 
-/* One line of running text in mdoc: a capital first, a full stop last. */
-static void mdoc_sentence(struct buf *out, const char *text)
+void mdoc_sentence(struct buf *out, const char *text)
 {
-  size_t len = strlen(text), i;
+  size_t column = 0, len;
+  char last = '\0';
 
-  for (i = 0; i < len; i++) {
-    char c = text[i];
+  for (text += strspn(text, " "); *text != '\0'; text += strspn(text, " ")) {
+    size_t i;
 
-    if (i == 0 && c >= 'a' && c <= 'z')
-      c = (char)(c - 'a' + 'A');
-    if (i == 0 && (c == '.' || c == '\''))
+    len = strcspn(text, " ");
+    if (column > 0 && (column + 1 + len > MDOC_COLUMNS ||
+                       (last != '\0' && strchr(".?!", last) != NULL))) {
+      buf_add_byte(out, '\n');
+      column = 0;
+    } else if (column > 0) {
+      buf_add_byte(out, ' ');
+      column++;
+    }
+    if (column == 0 && (*text == '.' || *text == '\''))
       buf_add_c(out, "\\&");
-    if (c == '\\')
-      buf_add_c(out, "\\e");
-    else
-      buf_add_byte(out, c);
+    for (i = 0; i < len; i++) {
+      bool first = last == '\0' && i == 0 && text[i] >= 'a' && text[i] <= 'z';
+
+      if (text[i] == '\\')
+        buf_add_c(out, "\\e");
+      else
+        buf_add_byte(out, first ? (char)(text[i] - 'a' + 'A') : text[i]);
+    }
+    last = text[len - 1];
+    column += len;
+    text += len;
   }
-  if (len > 0 && strchr(".?!", text[len - 1]) == NULL)
+  if (last != '\0' && strchr(".?!", last) == NULL)
     buf_add_byte(out, '.');
   buf_add_byte(out, '\n');
 }

@@ -26,7 +26,7 @@ struct manual_block {
 };
 
 /* webpubsubd.yaml(5) and doc/configuration.md: the server's own keys and those
- * of the plugins given, in their order. */
+ * of the plugins given, by name. Errors: ENOMEM, also when `out` is full. */
 int manual_page_yaml5(struct buf *out, const struct manual_block *blocks,
                       size_t count);
 int manual_page_markdown(struct buf *out, const struct manual_block *blocks,

@@ -382,7 +382,7 @@ static void fill_default(struct walk *w, struct entry *e,
 {
   struct wps_str text = str_from(e->item.fallback);
   struct walk inner = *w;
-  struct document doc = {{NULL}, NULL};
+  struct document doc = {.root = NULL};
   struct node scalar = {.kind = NODE_SCALAR, .quoted = true, .scalar = text};
   struct node *n = &scalar;
 

@@ -35,18 +35,6 @@ void admission_free(struct admission *a)
   free(a);
 }
 
-void admissions_cancel(struct wps_worker *w)
-{
-  struct list *head = &w->conns->admissions;
-
-  while (!list_empty(head)) {
-    struct admission *a = CONTAINER_OF(head->next, struct admission, node);
-
-    http_on_gone(a->hc, NULL, NULL);
-    admission_free(a);
-  }
-}
-
 static void gone(void *arg)
 {
   admission_free(arg);
@@ -58,6 +46,16 @@ static void refuse(struct admission *a, uint32_t status, const char *headers,
   http_on_gone(a->hc, NULL, NULL);
   http_answer(a->hc, status, headers, body, cause);
   admission_free(a);
+}
+
+void admissions_refuse(struct wps_worker *w)
+{
+  struct list *head = &w->conns->admissions;
+
+  while (!list_empty(head))
+    refuse(CONTAINER_OF(head->next, struct admission, node), 503,
+           "Retry-After: 5\r\n", STR("Service reloading"),
+           STR("shutting down"));
 }
 
 static void refuse_status(struct admission *a, int status,

@@ -39,7 +39,8 @@ void admit_authorize(void *arg, struct http_conn *hc, struct wps_request *req);
 /* Give up a place, everything else, and the memory. The http_conn is gone or
  * has been finished. */
 void admission_free(struct admission *a);
-void admissions_cancel(struct wps_worker *w);
+/* Shutdown: 503 to all that wait for an answer. */
+void admissions_refuse(struct wps_worker *w);
 
 /* open.c: the 101 and the client. Consumes a. */
 void conn_open(struct admission *a);

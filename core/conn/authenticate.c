@@ -13,8 +13,9 @@ struct authentication {
   struct wps_worker *worker;
   struct wps_request *req;
   struct wps_reply *reply; /* outstanding */
-  struct defer nobody;     /* no component at all: answer later */
+  struct defer nobody;     /* no component is left: answer later */
   size_t next;             /* in instances */
+  int status;              /* of `nobody` */
   authenticated_fn fn;
   void *arg;
 };
@@ -30,6 +31,11 @@ static void finish(struct authentication *a, int status, struct principal *who,
   request_unref(a->req);
   free(a);
   fn(arg, status, who, detail);
+}
+
+static void release_request(void *req)
+{
+  request_unref(req);
 }
 
 static void replied(void *arg, struct reply_result *result)
@@ -57,8 +63,11 @@ static void replied(void *arg, struct reply_result *result)
 
 static void nobody(struct defer *self)
 {
-  finish(CONTAINER_OF(self, struct authentication, nobody), WPS_OK, NULL,
-         STR_NONE);
+  struct authentication *a =
+      CONTAINER_OF(self, struct authentication, nobody);
+
+  finish(a, a->status, NULL,
+         a->status != WPS_OK ? STR("out of memory") : STR_NONE);
 }
 
 static void ask_next(struct authentication *a)
@@ -73,8 +82,13 @@ static void ask_next(struct authentication *a)
       continue;
     a->reply = reply_new(a->worker, i, server->limits.auth_timeout_ms, replied,
                          a);
-    if (a->reply == NULL)
+    if (a->reply == NULL) {
+      a->status = WPS_ENOMEM; /* not "nobody": that may mean anonymous */
       break;
+    }
+    /* The plugin may look at the request until it finishes, also when the
+     * client has long gone. */
+    reply_hold(a->reply, release_request, request_ref(a->req));
     i->component->ops.auth->authenticate(
         i->inst, instance_worker_state(i, a->worker), a->req, a->reply);
     return;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "http/request.h"
 #include "msg/event.h"
 #include "plug/plugin.h"
 #include "plug/reply.h"
@@ -77,6 +78,11 @@ static void hand_over(struct wps_worker *w, const struct hub_handler *h,
                                       &h->view, &e->view, reply);
 }
 
+static void release_request(void *req)
+{
+  request_unref(req);
+}
+
 struct wps_reply *client_events_connect(
     struct wps_worker *w, const struct hub_handler *h,
     const struct wps_event *event, void (*fn)(void *arg, struct reply_result *),
@@ -89,8 +95,12 @@ struct wps_reply *client_events_connect(
     return NULL;
   reply = reply_new(w, h->upstream, w->conns->server->limits.event_timeout_ms,
                     fn, arg);
-  if (reply != NULL)
+  if (reply != NULL) {
+    /* The plugin may look at it until it finishes, also when nobody waits. */
+    reply_hold(reply, release_request,
+               request_ref((struct wps_request *)(uintptr_t)event->req));
     hand_over(w, h, e, reply);
+  }
   event_unref(e);
   return reply;
 }

@@ -74,7 +74,7 @@ int conn_drain_start(struct wps_worker *w, uint32_t spread_ms, wps_fn done,
   d->done = done;
   d->arg = arg;
   w->conns->drain = d;
-  admissions_cancel(w);
+  admissions_refuse(w);
   timer_init(&d->timer, tick);
   timer_start(w, &d->timer, 0);
   return WPS_OK;
@@ -85,7 +85,7 @@ void conn_drain_end(struct wps_worker *w)
   struct conn_worker *cw = w->conns;
   struct conn_drain *d = cw->drain;
 
-  admissions_cancel(w);
+  admissions_refuse(w);
   for (uint32_t i = 0; i < cw->slot_count; i++)
     if (cw->slots[i].conn != NULL)
       conn_end_now(cw->slots[i].conn);

@@ -177,7 +177,7 @@ void linger_refuse(struct wps_worker *w, struct stream *stream,
     return;
   stream_attach(stream, w, &stream_ops, l);
   l->out.stream = stream;
-  if (outbound_raw(&l->out, w, head, head_len) != WPS_OK ||
+  if (outbound_handshake(&l->out, w, head, head_len) != WPS_OK ||
       outbound_close(&l->out, w, code, reason) != WPS_OK)
     linger_free(l, false);
 }

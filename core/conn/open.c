@@ -197,7 +197,7 @@ void conn_open(struct admission *a)
   stream_set_ops(s, &conn_stream_ops, c);
   keepalive_start(c);
   /* The greeting of open() leaves in one write with the 101. */
-  if (outbound_raw(&c->out, w, head, head_len) != WPS_OK)
+  if (outbound_handshake(&c->out, w, head, head_len) != WPS_OK)
     conn_socket_lost(c, "out of memory");
   else
     greet(c, a);

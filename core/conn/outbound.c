@@ -211,8 +211,11 @@ void outbound_clear(struct outbound *o, struct wps_worker *w)
 void outbound_drop_unsent(struct outbound *o, struct wps_worker *w)
 {
   struct out_worker *ow = out_of(w);
-  uint32_t keep = o->sent != 0 ? 1 : 0;
+  uint32_t keep = 0;
 
+  if (o->count != 0 &&
+      (o->sent != 0 || (unit_at(o, 0)->flags & OUT_HANDSHAKE) != 0))
+    keep = 1;
   while (o->count > keep) {
     struct out_unit *u = unit_at(o, o->count - 1);
 
@@ -295,10 +298,11 @@ int outbound_parts(struct outbound *o, struct wps_worker *w, uint32_t opcode,
   return push(o, w, &u);
 }
 
-int outbound_raw(struct outbound *o, struct wps_worker *w, const void *bytes,
+int outbound_handshake(struct outbound *o, struct wps_worker *w, const void *bytes,
                  size_t len)
 {
-  struct out_unit u = {.head = head_new(out_of(w), len)};
+  struct out_unit u = {.head = head_new(out_of(w), len),
+                       .flags = OUT_HANDSHAKE};
 
   if (u.head == NULL)
     return WPS_ENOMEM;

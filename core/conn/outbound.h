@@ -26,9 +26,10 @@ struct out_head {
 };
 
 enum {
-  OUT_COUNTED = 1 << 0, /* a delivered message: counts against the number */
-  OUT_LAST = 1 << 1,    /* close frame: nothing may be queued behind it   */
-  OUT_PAYLOAD = 1 << 2  /* of `frame` only the payload: head has the header */
+  OUT_COUNTED = 1 << 0,  /* a delivered message: counts against the number */
+  OUT_LAST = 1 << 1,     /* close frame: nothing may be queued behind it   */
+  OUT_PAYLOAD = 1 << 2,  /* of `frame` only the payload: head has the rest */
+  OUT_HANDSHAKE = 1 << 3 /* the 101: without it no frame makes sense */
 };
 
 struct out_unit {
@@ -81,7 +82,8 @@ void out_worker_stop(struct out_worker *ow);
 void outbound_init(struct outbound *o, const struct outbound_ops *ops);
 /* Drop everything; leaves the dirty list. The stream is not touched. */
 void outbound_clear(struct outbound *o, struct wps_worker *w);
-/* Drop what is not partly written: the frame on the wire must be finished. */
+/* Drop what is not partly written: the frame on the wire must be finished, and
+ * a 101 sent. */
 void outbound_drop_unsent(struct outbound *o, struct wps_worker *w);
 /* Move everything to another queue with other ops, as linger.c does. `to` is
  * initialised and empty. */
@@ -98,9 +100,9 @@ int outbound_frame(struct outbound *o, struct wps_worker *w,
 int outbound_parts(struct outbound *o, struct wps_worker *w, uint32_t opcode,
                    const struct wps_part *parts, size_t count, uint32_t flags,
                    struct wps_message *expires);
-/* Bytes as they are, such as the head of a 101. */
-int outbound_raw(struct outbound *o, struct wps_worker *w, const void *bytes,
-                 size_t len);
+/* The head of the 101, the first unit. */
+int outbound_handshake(struct outbound *o, struct wps_worker *w,
+                       const void *bytes, size_t len);
 /* A close frame, the last unit. */
 int outbound_close(struct outbound *o, struct wps_worker *w, uint16_t code,
                    struct wps_str reason);

@@ -4,6 +4,7 @@
  * The handshake may have arrived at any worker; the socket moves to the one
  * that owns the client, never the client to the socket. Whatever fails after
  * the hub name and the upgrade were in order is a 101 and a close frame. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +91,17 @@ static void replace(struct wps_conn *c)
   conn_log(c, WPS_LOG_INFO, "socket replaced by a newer one", NULL, 0);
 }
 
+/* `arrived` is where the socket came in; the line itself is the owner's. */
+static void log_resumed(const struct wps_conn *c, const struct wps_worker *from)
+{
+  char name[32];
+  struct log_field field = {"arrived", {name, 0}};
+
+  field.value.len =
+      (size_t)snprintf(name, sizeof(name), "worker-%u", (unsigned)from->index);
+  conn_log(c, WPS_LOG_INFO, "session resumed", &field, 1);
+}
+
 static void attach(struct wps_conn *c, struct resumption *r)
 {
   struct wps_worker *w = c->worker;
@@ -104,7 +116,7 @@ static void attach(struct wps_conn *c, struct resumption *r)
   c->state = WPS_CONN_OPEN;
   stream_attach(r->stream, w, &conn_stream_ops, c);
   keepalive_start(c);
-  if (outbound_raw(&c->out, w, r->head, r->head_len) != WPS_OK) {
+  if (outbound_handshake(&c->out, w, r->head, r->head_len) != WPS_OK) {
     conn_socket_lost(c, "out of memory");
     return;
   }
@@ -115,7 +127,7 @@ static void attach(struct wps_conn *c, struct resumption *r)
     conn_close_failed(c, rc);
     return;
   }
-  conn_log(c, WPS_LOG_INFO, "session resumed", NULL, 0);
+  log_resumed(c, r->a->worker);
   session_replay(c);
   if (c->state == WPS_CONN_OPEN)
     inbound_feed(c, r->early, r->early_len);

@@ -126,7 +126,7 @@ static void load_handlers(struct settings *s, struct hub_block *block,
   struct node *list =
       node->kind == NODE_MAP ? node_get(node, HUB_EVENT_HANDLERS) : NULL;
 
-  if (list == NULL || (list->kind == NODE_SCALAR && list->scalar.len == 0))
+  if (list == NULL || node_is_null(list))
     return;
   if (list->kind != NODE_LIST) {
     faults_add(s->faults, &list->at,
@@ -203,7 +203,7 @@ void hub_settings_load(struct settings *s)
 {
   struct node *map = node_get(document_root(s->document), "hubs");
 
-  if (map == NULL || (map->kind == NODE_SCALAR && map->scalar.len == 0))
+  if (map == NULL || node_is_null(map))
     return;
   if (map->kind != NODE_MAP) {
     faults_add(s->faults, &map->at,

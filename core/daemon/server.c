@@ -304,6 +304,8 @@ bool server_start(struct server *s, struct settings *settings, bool dev,
   s->dev = dev;
   s->drain_timeout_ms = (uint32_t)number(core, "shutdown", "timeout");
   s->drain_spread_ms = (uint32_t)number(core, "shutdown", "spread");
+  if (s->drain_spread_ms > s->drain_timeout_ms)
+    s->drain_spread_ms = s->drain_timeout_ms;
   raise_file_limit();
   if (make_parts(s, why, why_size) && make_instances(s, why, why_size) &&
       open_listeners(s, why, why_size) && start_workers(s, why, why_size))

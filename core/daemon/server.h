@@ -28,7 +28,7 @@ struct server {
   uint32_t drain_timeout_ms, drain_spread_ms;
   int64_t drain_until_us;
   uint32_t workers_draining;
-  bool stopping, instances_draining;
+  bool stopping, instances_draining, quitting;
 };
 
 /* Make everything, start plugins and workers, open the ports. False with a

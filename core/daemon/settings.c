@@ -68,18 +68,29 @@ static void load_document(struct settings *s, const struct options *o)
   buf_free(&text);
 }
 
-static void apply_overrides(struct settings *s, const struct options *o)
+static void apply_environment(struct settings *s)
 {
   struct node *plugins = node_get(document_root(s->document), "plugins");
   size_t count = plugins != NULL && plugins->kind == NODE_MAP ? plugins->count
                                                               : 0;
-  const char **known = calloc(count + 1, sizeof(*known));
+  const char **known =
+      calloc(count + ARRAY_LEN(shipped_names) + 1, sizeof(*known));
 
-  for (size_t i = 0; known != NULL && i < count; i++)
-    known[i] = plugins->keys[i].ptr;
-  if (known != NULL)
-    document_environment(s->document, environ, known, s->faults);
+  if (known == NULL) {
+    faults_add(s->faults, NULL, "out of memory");
+    return;
+  }
+  for (size_t i = 0; i < ARRAY_LEN(shipped_names); i++)
+    known[i] = shipped_names[i];
+  for (size_t i = 0; i < count; i++)
+    known[ARRAY_LEN(shipped_names) + i] = plugins->keys[i].ptr;
+  document_environment(s->document, environ, known, s->faults);
   free(known);
+}
+
+static void apply_overrides(struct settings *s, const struct options *o)
+{
+  apply_environment(s);
   for (size_t i = 0; i < o->set_count; i++) {
     char *path = str_dup(str_from(o->sets[i]));
     char *origin = NULL;
@@ -161,7 +172,7 @@ static void check_published_key(struct settings *s, const struct options *o)
   for (size_t i = 0; i < count; i++)
     if (key_is_published(config_api.str_at(s->core, "access_keys", i)))
       config_api.error(s->core, "access_keys",
-                       "`access_keys`: key %zu is the published development "
+                       "key %zu is the published development "
                        "key, which anybody can sign with; it is taken only "
                        "where all listeners are on loopback",
                        i + 1);
@@ -187,7 +198,7 @@ static struct tls_context *load_tls(const struct wps_config *listen)
     return NULL; /* a fault already */
   ctx = tls_context_new(&settings, why, sizeof(why));
   if (ctx == NULL)
-    config_api.error(listen, "tls", "`tls`: %s", why);
+    config_api.error(listen, "tls", "%s", why);
   return ctx;
 }
 
@@ -203,7 +214,7 @@ static void load_listeners(struct settings *s)
 
     if (address.len != 0 &&
         !listener_address_ok(address.ptr, why, sizeof(why)))
-      config_api.error(one, "address", "`address`: %s", why);
+      config_api.error(one, "address", "%s", why);
     s->tls[i] = load_tls(one);
     s->listen_count = i + 1;
   }
@@ -286,8 +297,11 @@ static void load_plugin(struct settings *s, const struct node *map, size_t i)
   const struct position *at = &map->key_at[i];
   size_t before = faults_count(s->faults);
 
-  if (!load_plugin_file(s, at, map->items[i], map->keys[i], p))
+  if (!load_plugin_file(s, at, map->items[i], map->keys[i], p)) {
+    free(p->loaded.path);
+    p->loaded.path = NULL;
     return;
+  }
   p->name = str_dup(map->keys[i]);
   p->cfg = section_check(map->items[i], at,
                          p->component->schema != NULL ? p->component->schema
@@ -304,7 +318,7 @@ static void load_plugins(struct settings *s)
 {
   struct node *map = node_get(document_root(s->document), "plugins");
 
-  if (map == NULL || (map->kind == NODE_SCALAR && map->scalar.len == 0))
+  if (map == NULL || node_is_null(map))
     return;
   if (map->kind != NODE_MAP) {
     faults_add(s->faults, &map->at,
@@ -325,7 +339,8 @@ bool settings_load(struct settings *s, const struct options *o)
   if (s->faults == NULL)
     return false;
   load_document(s, o);
-  if (s->document == NULL || faults_count(s->faults) != 0)
+  /* Half a file would make faults of its own. */
+  if (s->document == NULL || !document_complete(s->document))
     return false;
   apply_overrides(s, o);
   s->core = section_check(document_root(s->document), NULL, &core_schema, NULL,
@@ -348,6 +363,7 @@ void settings_free(struct settings *s)
   for (size_t i = 0; i < s->plugin_count; i++) {
     section_free(s->plugins[i].cfg);
     free(s->plugins[i].name);
+    free(s->plugins[i].loaded.path);
   }
   free(s->plugins);
   for (size_t i = 0; i < s->listen_count; i++)

@@ -9,6 +9,7 @@
 
 static void quit(struct server *s)
 {
+  s->quitting = true;
   workers_quit(s->workers);
 }
 
@@ -39,7 +40,8 @@ static void worker_drained(void *arg)
 {
   struct server *s = arg;
 
-  if (--s->workers_draining == 0)
+  /* A worker that is stopped at the deadline reports as well. */
+  if (--s->workers_draining == 0 && !s->quitting)
     drain_instances(s);
 }
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loop/io.h"
 
+#include <sys/epoll.h>
+
 #include "loop/worker.h"
+#include "loop/worker_private.h"
 
 static void io_ready(struct ev_loop *loop, ev_io *watcher, int revents)
 {
@@ -51,4 +54,30 @@ void io_want(struct wps_worker *w, struct io *io, uint32_t events)
 void io_stop(struct wps_worker *w, struct io *io)
 {
   ev_io_stop(w->loop, &io->watcher);
+}
+
+/* libev has no call for this, nor one that names its epoll descriptor; but
+ * whoever embeds a loop into another watches that descriptor. So the embedding
+ * is prepared on a loop that never runs, just to read it. It is asked each
+ * time, because libev may make a new one. */
+static int worker_epoll(struct wps_worker *w)
+{
+  struct worker_private *p = w->private_;
+  int fd;
+
+  ev_embed_start(p->probe, &p->epoll);
+  fd = p->epoll.io.fd;
+  ev_embed_stop(p->probe, &p->epoll);
+  return fd;
+}
+
+void io_leave(struct wps_worker *w, struct io *io)
+{
+  struct epoll_event none = {0};
+
+  ev_io_stop(w->loop, &io->watcher);
+  /* ENOENT: it was never started, or libev has done it. */
+  epoll_ctl(worker_epoll(w), EPOLL_CTL_DEL, io_fd(io), &none);
+  /* The next start claims the descriptor anew, on this loop, too. */
+  ev_io_set(&io->watcher, io_fd(io), 0);
 }

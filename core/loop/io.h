@@ -22,7 +22,12 @@ struct io {
 void io_init(struct io *io, int fd, void (*fn)(struct io *self, uint32_t events));
 /* What is waited for, WPS_READ | WPS_WRITE; 0 stops. Cheap when unchanged. */
 void io_want(struct wps_worker *w, struct io *io, uint32_t events);
+/* Before the descriptor is closed. */
 void io_stop(struct wps_worker *w, struct io *io);
+/* Before the descriptor stays open and goes to another worker: io_stop() alone
+ * leaves it registered in the kernel, and this worker would hear of it again
+ * and might touch its number after the other one has closed it. */
+void io_leave(struct wps_worker *w, struct io *io);
 static inline int io_fd(const struct io *io)
 {
   return io->watcher.fd;

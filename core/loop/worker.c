@@ -264,6 +264,10 @@ int worker_open(struct wps_worker *w, struct workers *all, uint32_t index)
   w->loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
   if (w->loop == NULL)
     return WPS_ENOMEM;
+  p->probe = ev_loop_new(EVFLAG_NOENV | EVBACKEND_SELECT);
+  if (p->probe == NULL)
+    return WPS_ENOMEM;
+  ev_embed_init(&p->epoll, NULL, w->loop);
   ev_set_userdata(w->loop, w);
   ev_async_init(&p->wake, mail_arrived);
   ev_async_start(w->loop, &p->wake);
@@ -281,6 +285,8 @@ int worker_open(struct wps_worker *w, struct workers *all, uint32_t index)
 
 void worker_close(struct wps_worker *w)
 {
+  if (w->private_ != NULL && w->private_->probe != NULL)
+    ev_loop_destroy(w->private_->probe);
   if (w->loop != NULL)
     ev_loop_destroy(w->loop);
   timers_free(&w->timers);

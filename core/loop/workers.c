@@ -2,6 +2,7 @@
 /* The set of all workers: threads, start and stop, signals. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -18,12 +19,14 @@ struct signal_watch {
   struct signal_watch *next;
 };
 
+enum { HOOKS_MAX = 8 };
+
 struct workers {
   uint32_t count;
   struct wps_worker *main;
   struct wps_worker *items[WORKERS_MAX];
   struct signal_watch *signals;
-  const struct worker_hooks *hooks;
+  struct worker_hooks hooks[HOOKS_MAX]; /* copied: stopping comes later */
   size_t hook_count;
   atomic_bool quitting; /* the post below is under way */
   struct post quit;
@@ -185,7 +188,9 @@ static void workers_join(struct workers *ws)
 int workers_start(struct workers *ws, const struct worker_hooks *hooks,
                   size_t hook_count)
 {
-  ws->hooks = hooks;
+  CHECK(hook_count <= HOOKS_MAX);
+  if (hook_count > 0)
+    memcpy(ws->hooks, hooks, hook_count * sizeof(*hooks));
   ws->hook_count = hook_count;
   for (uint32_t i = 0; i < ws->count; i++) {
     int status = worker_start(ws, i);

@@ -32,8 +32,8 @@ static bool addr_parse_local(struct addr *a, const char *path, char *why,
 }
 
 /* Split into host and port; brackets are taken off. */
-static bool addr_split(const char *text, char host[HOST_MAX + 1], bool *literal6,
-                       uint16_t *port)
+static bool addr_split(const char *text, char host[HOST_MAX + 1],
+                       bool *literal6, uint16_t *port)
 {
   const char *colon = strrchr(text, ':');
   const char *start = text;
@@ -129,7 +129,8 @@ bool addr_parse(struct addr *a, const char *text, bool resolve, char *why,
     snprintf(why, why_size, "an IPv6 address needs brackets: [%s]:%u", host,
              (unsigned)port);
     return false;
-  } else if (!host_name_ok(host) || strspn(host, "0123456789.") == strlen(host)) {
+  } else if (!host_name_ok(host) ||
+             strspn(host, "0123456789.") == strlen(host)) {
     snprintf(why, why_size, "\"%s\" is neither an address nor a host name",
              host);
     return false;

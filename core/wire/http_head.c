@@ -102,11 +102,16 @@ static bool is_hex(char c)
 }
 
 /* Bytes of RFC 3986's pchar, '/', '?', and brackets for IPv6 hosts; escapes are
- * whole. Anything else some proxy before us may have read differently. */
+ * whole. Anything else some proxy before us may have read differently, but for
+ * those that browsers leave as they are in a query. */
 static bool target_ok(struct wps_str t)
 {
+  bool query = false;
+
   for (size_t i = 0; i < t.len; i++) {
-    if (!http_is_target_char((unsigned char)t.ptr[i]))
+    query = query || t.ptr[i] == '?';
+    if (!http_is_target_char((unsigned char)t.ptr[i]) &&
+        !(query && strchr("{}|\\^`", t.ptr[i]) != NULL && t.ptr[i] != '\0'))
       return false;
     if (t.ptr[i] == '%' &&
         (t.len - i < 3 || !is_hex(t.ptr[i + 1]) || !is_hex(t.ptr[i + 2])))

@@ -372,7 +372,10 @@ void listener_stop(struct listener_group *g, struct wps_worker *w)
   if (l->worker == NULL)
     return;
   timer_stop(w, &l->pause);
-  io_stop(w, &l->io);
+  if (is_local(g))
+    io_leave(w, &l->io);
+  else
+    io_stop(w, &l->io);
   l->worker = NULL;
   if (!is_local(g)) {
     close(l->fd);

@@ -35,8 +35,8 @@ struct stream {
    * the other way round: then the other readiness is waited for. */
   bool read_wants_write, write_wants_read;
   bool drained; /* the last read found nothing more to decrypt */
-  /* Bytes in a record that OpenSSL has made and not got rid of: what is
-   * written next must begin with them and be no shorter. */
+  /* Bytes given to OpenSSL that it has not got rid of: what is written next
+   * must begin with them and be no shorter. */
   uint32_t owed;
 
   struct defer again; /* TLS: input that no descriptor will announce */
@@ -120,12 +120,11 @@ static void stream_ready(struct io *io, uint32_t events)
 {
   struct stream *s = CONTAINER_OF(io, struct stream, io);
 
-  stream_call(
-      s,
-      s->read_on &&
-          (events & (s->read_wants_write ? WPS_WRITE : WPS_READ)) != 0,
-      s->write_on &&
-          (events & (s->write_wants_read ? WPS_READ : WPS_WRITE)) != 0);
+  stream_call(s,
+              s->read_on &&
+                  (events & (s->read_wants_write ? WPS_WRITE : WPS_READ)) != 0,
+              s->write_on &&
+                  (events & (s->write_wants_read ? WPS_READ : WPS_WRITE)) != 0);
 }
 
 static void stream_again(struct defer *d)
@@ -153,17 +152,25 @@ void stream_set_ops(struct stream *s, const struct stream_ops *ops, void *arg)
   s->arg = arg;
 }
 
-void stream_detach(struct stream *s)
+static void stream_leave(struct stream *s, bool closing)
 {
   if (s->worker == NULL)
     return;
-  io_stop(s->worker, &s->io);
+  if (closing)
+    io_stop(s->worker, &s->io);
+  else
+    io_leave(s->worker, &s->io);
   if (s->ssl != NULL)
     defer_cancel(&s->again);
   s->worker = NULL;
   if (s->gone != NULL)
     *s->gone = true;
   s->gone = NULL;
+}
+
+void stream_detach(struct stream *s)
+{
+  stream_leave(s, false);
 }
 
 void stream_want_read(struct stream *s, bool on)
@@ -248,8 +255,8 @@ static ssize_t tls_read(struct stream *s, void *buf, size_t len)
     tls_went_on(s, &s->read_wants_write);
     return ret;
   }
-  return tls_result(s, "read", ret, &s->read_wants_write,
-                    SSL_ERROR_WANT_WRITE, 0);
+  return tls_result(s, "read", ret, &s->read_wants_write, SSL_ERROR_WANT_WRITE,
+                    0);
 }
 
 ssize_t stream_read(struct stream *s, void *buf, size_t len)
@@ -317,19 +324,22 @@ static size_t cursor_copy(struct cursor c, unsigned char *out, size_t max)
   return len;
 }
 
-/* The bytes of one SSL_write: a piece that fills a record or stands alone as it
- * is, small pieces joined in `record`. */
+/* The bytes of one SSL_write, at most a record: a piece that fills one or
+ * stands alone as it is, small pieces joined in `record`. What is owed goes by
+ * itself: OpenSSL would go on behind it, and when it then had to wait, the next
+ * call would have to repeat that, too. */
 static size_t tls_chunk(const struct stream *s, const struct cursor *c,
                         unsigned char *record, const unsigned char **chunk)
 {
   size_t here = c->iov->iov_len - c->done;
+  size_t max = s->owed > 0 ? s->owed : RECORD_MAX;
 
-  if (here >= RECORD_MAX || c->left == 1 || (s->owed > 0 && here >= s->owed)) {
+  if (here >= max || c->left == 1) {
     *chunk = (const unsigned char *)c->iov->iov_base + c->done;
-    return here > INT_MAX ? INT_MAX : here;
+    return here < max ? here : max;
   }
   *chunk = record;
-  return cursor_copy(*c, record, RECORD_MAX);
+  return cursor_copy(*c, record, max);
 }
 
 static ssize_t tls_writev(struct stream *s, const struct iovec *iov,
@@ -346,7 +356,8 @@ static ssize_t tls_writev(struct stream *s, const struct iovec *iov,
     ssize_t result;
     int ret;
 
-    DCHECK(len >= s->owed);
+    if (len < s->owed)
+      return stream_fail(s, "write", "a repeated write has become shorter");
     ERR_clear_error();
     errno = 0;
     ret = SSL_write(s->ssl, chunk, (int)len);
@@ -354,7 +365,7 @@ static ssize_t tls_writev(struct stream *s, const struct iovec *iov,
       result = tls_result(s, "write", ret, &s->write_wants_read,
                           SSL_ERROR_WANT_READ, STREAM_ERROR);
       if (result == STREAM_AGAIN) {
-        s->owed = (uint32_t)(len < RECORD_MAX ? len : RECORD_MAX);
+        s->owed = (uint32_t)len;
         return total > 0 ? total : STREAM_AGAIN;
       }
       return stream_fail(s, "write", "the client has closed");
@@ -430,7 +441,7 @@ void stream_close(struct stream *s, bool reset)
   if (s == NULL)
     return;
   fd = stream_fd(s);
-  stream_detach(s);
+  stream_leave(s, true);
   if (reset) {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
 

@@ -20,10 +20,10 @@ static void tls_why(char *why, size_t why_size, const char *what,
                     const char *file)
 {
   unsigned long first = ERR_peek_error();
-  const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+  const char *reason = ERR_reason_error_string(first);
   char text[128];
 
-  /* What the system said comes first and is hidden by what was made of it. */
+  /* The cause comes first; what callers made of it follows. */
   if (ERR_SYSTEM_ERROR(first))
     reason = strerror_r(ERR_GET_REASON(first), text, sizeof(text));
   snprintf(why, why_size, "%s %s: %s", what, file,

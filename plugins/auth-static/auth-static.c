@@ -77,7 +77,7 @@ static const struct wps_config_item items[] = {
      .min = 1,
      .max = 10000,
      .help =
-         "passwords that may wait for their check, per worker; more get 502"},
+         "passwords that may wait for their check, per worker; more get 503"},
     {.key = "remember",
      .type = WPS_CONF_DURATION_MS,
      .fallback = "1m",

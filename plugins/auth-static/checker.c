@@ -101,7 +101,7 @@ static void done(void *arg, int status)
   c->running = NULL;
   c->count--;
   if (status != WPS_OK) {
-    REFUSE(check->reply, WPS_EUNAVAILABLE, "the server is stopping");
+    REFUSE(check->reply, WPS_EAGAIN, "the server is stopping");
     check_free(check);
   } else {
     if (check->right && check->user != NULL)
@@ -139,7 +139,7 @@ static void start_next(struct checker *c)
       return;
     c->running = NULL;
     c->count--;
-    REFUSE(check->reply, WPS_EUNAVAILABLE, "no thread for the check");
+    REFUSE(check->reply, WPS_EAGAIN, "no thread for the check");
     check_free(check);
   }
 }
@@ -194,7 +194,7 @@ void checker_ask(struct checker *c, struct basic *basic, uint32_t purpose,
 
 busy:
   basic_free(basic);
-  REFUSE(reply, WPS_EUNAVAILABLE, "too many passwords wait for their check");
+  REFUSE(reply, WPS_EAGAIN, "too many passwords wait for their check");
 }
 
 struct checker *checker_new(const struct auth_static *a, struct wps_worker *w)
@@ -214,7 +214,7 @@ void checker_free(struct checker *c)
   while (c->first != NULL) {
     struct check *check = take_first(c);
 
-    REFUSE(check->reply, WPS_EUNAVAILABLE, "the server is stopping");
+    REFUSE(check->reply, WPS_EAGAIN, "the server is stopping");
     check_free(check);
   }
   OPENSSL_cleanse(c, sizeof(*c));

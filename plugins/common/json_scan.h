@@ -15,13 +15,13 @@
 enum { JSON_SCAN_DEPTH = 256 };
 
 enum { /* 0: no value */
-  SCAN_NULL = 1,
-  SCAN_TRUE,
-  SCAN_FALSE,
-  SCAN_NUMBER,
-  SCAN_STRING,
-  SCAN_OBJECT,
-  SCAN_ARRAY
+       SCAN_NULL = 1,
+       SCAN_TRUE,
+       SCAN_FALSE,
+       SCAN_NUMBER,
+       SCAN_STRING,
+       SCAN_OBJECT,
+       SCAN_ARRAY
 };
 
 /* A value as it stands in the text, strings with their quotes. */

@@ -11,14 +11,14 @@
 #include <webpubsub/types.h>
 
 struct json_out {
-  char *buf;  /* NULL: only measure */
+  char *buf; /* NULL: only measure */
   size_t cap;
   size_t len; /* wanted so far; complete when it is at most cap */
 };
 
 void json_out_raw(struct json_out *out, const char *bytes, size_t len);
 
-#define JSON_OUT(out, literal) \
+#define JSON_OUT(out, literal)                                                 \
   json_out_raw((out), "" literal, sizeof(literal) - 1)
 
 /* A string with its quotes: non-ASCII as it is, quote, backslash and

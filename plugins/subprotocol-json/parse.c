@@ -10,25 +10,25 @@
 #include "plugins/common/b64.h"
 #include "plugins/common/json_scan.h"
 
-/* X(NAME, text): the properties that mean something. */
-#define KEYS(X)                                                               \
-  X(TYPE, "type")                                                             \
-  X(GROUP, "group")                                                           \
-  X(EVENT, "event")                                                           \
-  X(ACK_ID, "ackId")                                                          \
-  X(NO_ECHO, "noEcho")                                                        \
-  X(DATA_TYPE, "dataType")                                                    \
-  X(DATA, "data")                                                             \
-  X(METADATA, "metadata")                                                     \
-  X(TTL, "ttlSeconds")                                                        \
-  X(SEQUENCE_ID, "sequenceId")                                                \
-  X(INVOCATION_ID, "invocationId")                                            \
-  X(TARGET, "target")                                                         \
-  X(STREAM, "stream")                                                         \
-  X(STREAM_ID, "streamId")                                                    \
-  X(STREAM_SEQUENCE_ID, "streamSequenceId")                                   \
-  X(ERROR, "error")                                                           \
-  X(STATE, "state")
+/* X(NAME, text): the properties that mean something, by their length. */
+#define KEYS(X)                                                                \
+  X(TYPE, "type")                                                              \
+  X(DATA, "data")                                                              \
+  X(GROUP, "group")                                                            \
+  X(EVENT, "event")                                                            \
+  X(ACK_ID, "ackId")                                                           \
+  X(ERROR, "error")                                                            \
+  X(STATE, "state")                                                            \
+  X(NO_ECHO, "noEcho")                                                         \
+  X(TARGET, "target")                                                          \
+  X(STREAM, "stream")                                                          \
+  X(DATA_TYPE, "dataType")                                                     \
+  X(METADATA, "metadata")                                                      \
+  X(STREAM_ID, "streamId")                                                     \
+  X(TTL, "ttlSeconds")                                                         \
+  X(SEQUENCE_ID, "sequenceId")                                                 \
+  X(INVOCATION_ID, "invocationId")                                             \
+  X(STREAM_SEQUENCE_ID, "streamSequenceId")
 
 enum {
 #define X(name, text) KEY_##name,
@@ -42,6 +42,29 @@ static const struct wps_str key_names[KEY_COUNT] = {
     KEYS(X)
 #undef X
 };
+
+/* The first key of a length. */
+static int first_key(size_t len)
+{
+  switch (len) {
+  case 4:
+    return KEY_TYPE;
+  case 5:
+    return KEY_GROUP;
+  case 6:
+    return KEY_NO_ECHO;
+  case 8:
+    return KEY_DATA_TYPE;
+  case 10:
+    return KEY_TTL;
+  case 12:
+    return KEY_INVOCATION_ID;
+  case 16:
+    return KEY_STREAM_SEQUENCE_ID;
+  default:
+    return KEY_COUNT;
+  }
+}
 
 /* Longer than any key with each of its letters written as an escape. */
 enum { ESCAPED_KEY_MAX = 6 * 24 };
@@ -57,9 +80,9 @@ static int find_key(const struct json_value *key)
     name.len = json_scan_text(key, plain);
     name.ptr = plain;
   }
-  for (int i = 0; i < KEY_COUNT; i++)
-    if (name.len == key_names[i].len && name.ptr[0] == key_names[i].ptr[0] &&
-        memcmp(name.ptr, key_names[i].ptr, name.len) == 0)
+  for (int i = first_key(name.len);
+       i < KEY_COUNT && key_names[i].len == name.len; i++)
+    if (memcmp(name.ptr, key_names[i].ptr, name.len) == 0)
       return i;
   return -1;
 }
@@ -153,8 +176,7 @@ static int take_ttl(struct json_parse *p, const struct json_value *v)
 
   if (absent(&v[KEY_TTL]))
     return WPS_OK;
-  if (json_scan_u64(&v[KEY_TTL], &seconds) != WPS_OK ||
-      seconds > AZURE_TTL_MAX)
+  if (json_scan_u64(&v[KEY_TTL], &seconds) != WPS_OK || seconds > AZURE_TTL_MAX)
     return WPS_EPROTO;
   p->req.ttl_ms = (uint32_t)seconds * 1000;
   return WPS_OK;
@@ -421,9 +443,8 @@ static int parse_stream_data(struct json_parse *p, struct wps_str text,
   rc = take_data_pair(p, text, v, &data);
   if (rc != WPS_OK)
     return rc;
-  if (numbered != data ||
-      (numbered &&
-       json_scan_u64(&v[KEY_STREAM_SEQUENCE_ID], &sequence) != WPS_OK))
+  if (numbered != data || (numbered && json_scan_u64(&v[KEY_STREAM_SEQUENCE_ID],
+                                                     &sequence) != WPS_OK))
     return WPS_EPROTO;
   return take_id(p, text, &v[KEY_STREAM_ID]);
 }
@@ -458,8 +479,7 @@ static int parse_set_state(struct json_parse *p, struct wps_str text,
 {
   size_t count;
 
-  if (!absent(&v[KEY_STATE]) &&
-      check_strings(&v[KEY_STATE], &count) != WPS_OK)
+  if (!absent(&v[KEY_STATE]) && check_strings(&v[KEY_STATE], &count) != WPS_OK)
     return WPS_EPROTO;
   return parse_member(p, text, v, AZURE_GROUP_STATE);
 }

@@ -15,8 +15,8 @@ struct json_parse {
   struct azure_request req;
   char *room; /* where text without escapes and decoded base64 go */
   size_t used;
-  char *heap;                   /* when small is too small */
-  struct wps_pair *pairs_heap;  /* when pairs are too few */
+  char *heap;                  /* when small is too small */
+  struct wps_pair *pairs_heap; /* when pairs are too few */
   struct wps_pair pairs[JSON_PARSE_PAIRS];
   char small[JSON_PARSE_ROOM];
 };

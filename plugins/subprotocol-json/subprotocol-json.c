@@ -116,8 +116,8 @@ static int frame(struct wps_conn *conn, void *state, uint32_t opcode,
 {
   static const struct wps_str not_text =
       WPS_STR_INIT("Only text messages are allowed.");
-  static const struct wps_str malformed = WPS_STR_INIT(
-      "The client message is not a valid JSON protocol message.");
+  static const struct wps_str malformed =
+      WPS_STR_INIT("The client message is not a valid JSON protocol message.");
   struct azure_client *client = state;
   struct json_parse parse;
   int rc;

@@ -204,9 +204,9 @@ static void put_invoke_refused(struct json_out *out, const struct control *c)
 static int send_invoke_refused(struct wps_conn *conn, struct wps_str id,
                                const struct azure_error *error)
 {
-  return send_control(conn, &(struct control){.put = put_invoke_refused,
-                                              .text = id,
-                                              .error = error});
+  return send_control(
+      conn,
+      &(struct control){.put = put_invoke_refused, .text = id, .error = error});
 }
 
 static void put_stream_closed(struct json_out *out, const struct control *c)
@@ -219,9 +219,9 @@ static void put_stream_closed(struct json_out *out, const struct control *c)
 static int send_stream_closed(struct wps_conn *conn, struct wps_str id,
                               const struct azure_error *error)
 {
-  return send_control(conn, &(struct control){.put = put_stream_closed,
-                                              .text = id,
-                                              .error = error});
+  return send_control(
+      conn,
+      &(struct control){.put = put_stream_closed, .text = id, .error = error});
 }
 
 const struct azure_writer json_writer = {.connected = send_connected,

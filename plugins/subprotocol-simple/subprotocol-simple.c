@@ -13,14 +13,13 @@
 
 static const struct wps_str internal_error =
     WPS_STR_INIT("Internal server error");
-static const struct wps_str not_authorized = WPS_STR_INIT(
-    "The connection is not authorized for raw sendToGroup mode.");
+static const struct wps_str not_authorized =
+    WPS_STR_INIT("The connection is not authorized for raw sendToGroup mode.");
 static const struct wps_str too_many_waiting =
     WPS_STR_INIT("Too many requests wait for an event handler.");
 
 struct simple_client {
   struct wps_instance *self;
-  char *told; /* what wps_closing points at */
   uint32_t mode;
   uint32_t target_flags;
   size_t group_len; /* with AZURE_MODE_GROUP */
@@ -64,11 +63,11 @@ static int open_client(void *inst, struct wps_conn *conn,
   client = malloc(sizeof(*client) + mode.group.len);
   if (client == NULL)
     return WPS_ENOMEM;
-  *client = (struct simple_client){
-      .self = inst,
-      .mode = mode.mode,
-      .target_flags = mode.no_echo ? WPS_TARGET_NOT_SELF : 0,
-      .group_len = mode.group.len};
+  *client = (struct simple_client){.self = inst,
+                                   .mode = mode.mode,
+                                   .target_flags =
+                                       mode.no_echo ? WPS_TARGET_NOT_SELF : 0,
+                                   .group_len = mode.group.len};
   if (mode.group.len > 0)
     memcpy(client->group, mode.group.ptr, mode.group.len);
   *state = client;
@@ -109,8 +108,7 @@ static int frame(struct wps_conn *conn, void *state, uint32_t opcode,
   static const struct wps_str event_name = WPS_STR_INIT("message");
   static const struct wps_str plain_text =
       WPS_STR_INIT("text/plain; charset=utf-8");
-  static const struct wps_str octets =
-      WPS_STR_INIT("application/octet-stream");
+  static const struct wps_str octets = WPS_STR_INIT("application/octet-stream");
   struct simple_client *client = state;
   struct wps_message_info info = {
       .struct_size = sizeof(info),
@@ -157,8 +155,8 @@ static int encode(void *inst, const struct wps_message *msg, uint32_t variant,
                   struct wps_frame **out)
 {
   const struct wps_message_info *info = wps->message->info(msg);
-  bool text = info->data_type == WPS_DATA_TEXT ||
-              info->data_type == WPS_DATA_JSON;
+  bool text =
+      info->data_type == WPS_DATA_TEXT || info->data_type == WPS_DATA_JSON;
 
   (void)inst, (void)variant;
   if (info->kind != WPS_MSG_DATA)
@@ -169,21 +167,17 @@ static int encode(void *inst, const struct wps_message *msg, uint32_t variant,
 
 static void closing(struct wps_conn *conn, void *state, struct wps_closing *how)
 {
-  struct simple_client *client = state;
   struct wps_str words;
 
-  (void)conn;
-  azure_closing(how, &client->told, &words);
+  (void)conn, (void)state;
+  azure_closing(how, &words);
 }
 
 static void close_client(struct wps_conn *conn, void *state, uint16_t code,
                          struct wps_str reason)
 {
-  struct simple_client *client = state;
-
   (void)conn, (void)code, (void)reason;
-  free(client->told);
-  free(client);
+  free(state);
 }
 
 static const char *const names[] = {"", "*", NULL};

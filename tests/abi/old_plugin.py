@@ -1,19 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Start a server (the arguments are its command line) and talk to the plugin of
-tests/abi/fixtures/1.0/old.c, by RFC 6455 written down once more, because a test
-of the ABI should not lean on a WebSocket library."""
-import os
-import re
+tests/abi/fixtures/1.0/old.c."""
 import signal
-import socket
-import struct
-import subprocess
 import sys
 import urllib.error
 import urllib.request
 
-DEADLINE = 20 * int(os.environ.get("SDK_SLOW", "1"))
+from wsclient import DEADLINE, Client, Server
+
 checks = 0
 
 
@@ -22,55 +17,6 @@ def check(what, got, wanted):
     checks += 1
     if got != wanted:
         raise AssertionError(f"{what}: {got!r} instead of {wanted!r}")
-
-
-class Client:
-    """One WebSocket client; reads text messages, raises on anything odd."""
-
-    def __init__(self, port, query, protocol="old.v1"):
-        self.socket = socket.create_connection(("127.0.0.1", port), DEADLINE)
-        self.socket.sendall((
-            f"GET /client/hubs/chat?{query} HTTP/1.1\r\nHost: localhost\r\n"
-            "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-            "Sec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Protocol: {protocol}\r\n\r\n").encode())
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            byte = self.socket.recv(1)
-            if not byte:
-                break
-            head += byte
-        self.status = int(head.split()[1]) if head else 0
-
-    def _read(self, size):
-        data = b""
-        while len(data) < size:
-            piece = self.socket.recv(size - len(data))
-            if not piece:
-                raise AssertionError("the server closed the socket")
-            data += piece
-        return data
-
-    def send(self, text):
-        data = text.encode()
-        assert len(data) < 126
-        # A mask of zeros is a mask.
-        self.socket.sendall(bytes((0x81, 0x80 | len(data))) + bytes(4) + data)
-
-    def receive(self):
-        """The next text message; ("close", code) for a close frame."""
-        while True:
-            first, second = self._read(2)
-            size = second & 0x7f
-            if size == 126:
-                size, = struct.unpack(">H", self._read(2))
-            data = self._read(size)
-            if first == 0x81:
-                return data.decode()
-            if first == 0x88:
-                return "close", struct.unpack(">H", data[:2])[0]
-            assert first == 0x89, hex(first)
 
 
 def get(port, path):
@@ -125,25 +71,8 @@ def scenario(port):
     check("no such route", get(port, "/old/a/b")[0], 404)
 
 
-def main():
-    server = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True)
-    port = None
-    try:
-        for line in server.stdout:
-            ready = re.match(r"ready .*?:(\d+)", line)
-            if ready:
-                port = int(ready.group(1))
-                break
-        if port is None:
-            raise AssertionError("the server did not start")
-        scenario(port)
-        server.send_signal(signal.SIGTERM)
-        check("exit code", server.wait(DEADLINE), 0)
-    finally:
-        if server.poll() is None:
-            server.kill()
-            server.wait()
-    print(f"{checks} passed, 0 failed")
-
-
-main()
+with Server(sys.argv[1:]) as server:
+    scenario(server.port)
+    server.process.send_signal(signal.SIGTERM)
+    check("exit code", server.process.wait(DEADLINE), 0)
+print(f"{checks} passed, 0 failed")

@@ -16,15 +16,19 @@ static const char public_key[] =
     "ygT8Ql+0jLunMvy3ScegZjBLZgSgK7yGxwqAcMsXYklad0opiZX65oCQrg==\n"
     "-----END PUBLIC KEY-----\n";
 
+/* Where bytes go that only have to be read. */
+static volatile uint8_t bytes_sink;
+
+/* Every signature is good, so that what follows the check is reached. */
 static bool hs256(void *arg, struct wps_bytes data, const uint8_t mac[32])
 {
-  uint8_t sum = 0;
+  uint8_t sum = mac[0] ^ mac[31];
 
   (void)arg;
   for (size_t i = 0; i < data.len; i++)
     sum ^= ((const uint8_t *)data.ptr)[i];
-  /* Never true, but the compiler cannot know: all bytes are read. */
-  return sum != mac[0] || mac[0] <= 255;
+  bytes_sink = sum;
+  return true;
 }
 
 static bool audience(void *arg, uint32_t alg, struct wps_str aud)

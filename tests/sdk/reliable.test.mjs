@@ -96,7 +96,7 @@ suite('reliable json', () => {
     await final(c, { token: 'x'.repeat(4000) });
     await final(c, { token: other.reconnectionToken });
     await final(c, { id: 'unknown' });
-    await final(c, { id: '../../../etc/passwd\u0000' });
+    await final(c, { id: '../../../etc/passwd\u0001' });
     await final(c, { hub: 'other' });
     const changed = (at) => `${t.slice(0, at)}${t[at] === 'A' ? 'B' : 'A'}${t.slice(at + 1)}`;
     for (const at of [0, t.length >> 2, t.length >> 1, t.length - 10, t.length - 5]) await final(c, { token: changed(at) });

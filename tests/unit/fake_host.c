@@ -140,17 +140,17 @@ static struct wps_bytes frame_bytes(const struct wps_frame *f)
   return (struct wps_bytes){f->bytes, f->len};
 }
 
-static const struct wps_message_api message_api = {
-    .struct_size = sizeof(message_api),
-    .create = message_create,
-    .ref = message_ref,
-    .unref = message_unref,
-    .info = message_info,
-    .frame = frame_make,
-    .frame_alloc = frame_alloc,
-    .frame_ref = frame_ref,
-    .frame_unref = frame_unref,
-    .frame_bytes = frame_bytes};
+static const struct wps_message_api message_api = {.struct_size =
+                                                       sizeof(message_api),
+                                                   .create = message_create,
+                                                   .ref = message_ref,
+                                                   .unref = message_unref,
+                                                   .info = message_info,
+                                                   .frame = frame_make,
+                                                   .frame_alloc = frame_alloc,
+                                                   .frame_ref = frame_ref,
+                                                   .frame_unref = frame_unref,
+                                                   .frame_bytes = frame_bytes};
 
 /* ---- connections ---- */
 
@@ -203,8 +203,8 @@ static int conn_send_parts(struct wps_conn *conn, uint32_t opcode,
   int rc;
 
   for (size_t i = 0; i < count; i++) {
-    struct wps_bytes b = parts[i].shared != NULL ? frame_bytes(parts[i].shared)
-                                                 : parts[i].bytes;
+    struct wps_bytes b =
+        parts[i].shared != NULL ? frame_bytes(parts[i].shared) : parts[i].bytes;
 
     all = realloc(all, len + b.len);
     memcpy(all + len, b.ptr, b.len);
@@ -228,8 +228,7 @@ static int conn_deliver(struct wps_conn *conn, struct wps_message *msg)
                              .msg = msg,
                              .frame = f};
 
-    rc = conn->detached ? WPS_OK
-                        : conn->ops->deliver(conn, conn->state, &d);
+    rc = conn->detached ? WPS_OK : conn->ops->deliver(conn, conn->state, &d);
   } else {
     rc = conn_send(conn, f);
   }
@@ -354,8 +353,9 @@ static int hub_publish(struct wps_instance *self, struct wps_conn *conn,
   return WPS_OK;
 }
 
-static int hub_event(struct wps_conn *conn, const struct wps_client_event *event,
-                     wps_answer_fn done, void *arg, uint64_t tag)
+static int hub_event(struct wps_conn *conn,
+                     const struct wps_client_event *event, wps_answer_fn done,
+                     void *arg, uint64_t tag)
 {
   struct fake_asked *a;
 
@@ -368,11 +368,10 @@ static int hub_event(struct wps_conn *conn, const struct wps_client_event *event
   a->headers = copy("", 0);
   for (size_t i = 0; i < event->header_count; i++) {
     char *more;
-    int len = asprintf(&more, "%s%.*s: %.*s\n", a->headers,
-                       (int)event->headers[i].name.len,
-                       event->headers[i].name.ptr,
-                       (int)event->headers[i].value.len,
-                       event->headers[i].value.ptr);
+    int len =
+        asprintf(&more, "%s%.*s: %.*s\n", a->headers,
+                 (int)event->headers[i].name.len, event->headers[i].name.ptr,
+                 (int)event->headers[i].value.len, event->headers[i].value.ptr);
 
     assert(len >= 0);
     free(a->headers);
@@ -428,7 +427,7 @@ static int64_t config_get_int(const struct wps_config *cfg, const char *key)
   static const struct {
     const char *key;
     int64_t value;
-  } values[] = {{"session_retain", 30000}, {"session_messages", 1000},
+  } values[] = {{"session_retain", 30000},   {"session_messages", 1000},
                 {"session_bytes", 16 << 20}, {"ack_memory", 1000},
                 {"event_queue", 1000},       {"event_queue_bytes", 1 << 20}};
 
@@ -461,9 +460,8 @@ static bool log_enabled(struct wps_instance *self, uint32_t level)
   return true;
 }
 
-static const struct wps_log_api log_api = {.struct_size = sizeof(log_api),
-                                           .write = log_write,
-                                           .enabled = log_enabled};
+static const struct wps_log_api log_api = {
+    .struct_size = sizeof(log_api), .write = log_write, .enabled = log_enabled};
 
 const struct wps_host fake_host = {.struct_size = sizeof(fake_host),
                                    .abi_major = WPS_ABI_MAJOR,
@@ -557,19 +555,19 @@ static void end(struct fake_asked *a, int status)
     return;
   switch (a->what) {
   case FAKE_JOIN:
-    a->done.joined(a->conn, a->arg, a->tag,
-                   &(struct wps_joined){.struct_size =
-                                            sizeof(struct wps_joined),
-                                        .status = status});
+    a->done.joined(
+        a->conn, a->arg, a->tag,
+        &(struct wps_joined){.struct_size = sizeof(struct wps_joined),
+                             .status = status});
     break;
   case FAKE_LEAVE:
     a->done.left(a->conn, a->arg, a->tag, status);
     break;
   default:
-    a->done.published(a->conn, a->arg, a->tag,
-                      &(struct wps_published){
-                          .struct_size = sizeof(struct wps_published),
-                          .status = status});
+    a->done.published(
+        a->conn, a->arg, a->tag,
+        &(struct wps_published){.struct_size = sizeof(struct wps_published),
+                                .status = status});
     break;
   }
 }

@@ -134,21 +134,27 @@ START_TEST(anys)
 {
 #define ANY(s) azure_any_ok((struct wps_bytes){s, sizeof(s) - 1})
   ck_assert(ANY(""));
-  ck_assert(ANY("\x0a\x03" "a/b\x12\x02\x08\x01"));
+  ck_assert(ANY("\x0a\x03"
+                "a/b\x12\x02\x08\x01"));
   ck_assert(ANY("\x12\x00\x0a\x00"));
-  ck_assert(ANY("\x18\x01\x25" "1234\x29" "12345678"));   /* unknown fields */
-  ck_assert(ANY("\x1b\x23\x24\x1c"));                     /* groups */
+  ck_assert(ANY("\x18\x01\x25"
+                "1234\x29"
+                "12345678"));         /* unknown fields */
+  ck_assert(ANY("\x1b\x23\x24\x1c")); /* groups */
   ck_assert(ANY("\x0a\x02\xc3\xa9"));
   ck_assert(!ANY("\x0a"));
-  ck_assert(!ANY("\x0a\x03" "ab"));
-  ck_assert(!ANY("\x0a\x02\xc3\x28"));                    /* not UTF-8 */
-  ck_assert(!ANY("\x02\x00"));                            /* field 0 */
-  ck_assert(!ANY("\x0f"));                                /* wire type 7 */
+  ck_assert(!ANY("\x0a\x03"
+                 "ab"));
+  ck_assert(!ANY("\x0a\x02\xc3\x28")); /* not UTF-8 */
+  ck_assert(!ANY("\x02\x00"));         /* field 0 */
+  ck_assert(!ANY("\x0f"));             /* wire type 7 */
   ck_assert(!ANY("\x1b\x24"));
   ck_assert(!ANY("\x1b"));
   ck_assert(!ANY("\x1c"));
-  ck_assert(!ANY("\x25" "123"));
-  ck_assert(!ANY("\x29" "1234567"));
+  ck_assert(!ANY("\x25"
+                 "123"));
+  ck_assert(!ANY("\x29"
+                 "1234567"));
   ck_assert(!ANY("\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"));
   ck_assert(!ANY("\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"));
 #undef ANY
@@ -258,8 +264,7 @@ static int negotiate(const char *const *query, const char *const *offers,
   struct wps_request req = {.query = pairs, .offers = names};
 
   for (; query != NULL && *query != NULL; query += 2)
-    pairs[req.query_count++] =
-        (struct wps_pair){str(query[0]), str(query[1])};
+    pairs[req.query_count++] = (struct wps_pair){str(query[0]), str(query[1])};
   for (; offers != NULL && *offers != NULL; offers++)
     names[req.offer_count++] = str(*offers);
   *out = (struct wps_negotiation){.struct_size = sizeof(*out),
@@ -296,8 +301,7 @@ static void taken(const char *const *query)
 START_TEST(c22_c23_modes)
 {
   static const char mode_text[] = "Only raw sendToGroup mode is supported.";
-  static const char group_text[] =
-      "The raw sendToGroup group name is invalid.";
+  static const char group_text[] = "The raw sendToGroup group name is invalid.";
 
   taken(NULL);
   taken(QUERY("webpubsub_mode", ""));
@@ -314,13 +318,12 @@ START_TEST(c22_c23_modes)
   refused(QUERY("webpubsub_mode", "sendToGroup"), group_text);
   refused(QUERY("webpubsub_mode", "sendToGroup", "group", ""), group_text);
   refused(QUERY("webpubsub_mode", "sendToGroup", "group", " "), group_text);
-  refused(QUERY("webpubsub_mode", "sendToGroup", "group", "a\xff"),
-          group_text);
+  refused(QUERY("webpubsub_mode", "sendToGroup", "group", "a\xff"), group_text);
   refused(QUERY("webpubsub_mode", "sendToGroup", "group", "a", "group", ""),
           group_text);
-  refused(QUERY("webpubsub_mode", "sendToGroup", "group", "a", "noEcho",
-                "maybe"),
-          "The raw sendToGroup noEcho value is invalid.");
+  refused(
+      QUERY("webpubsub_mode", "sendToGroup", "group", "a", "noEcho", "maybe"),
+      "The raw sendToGroup noEcho value is invalid.");
 }
 END_TEST
 
@@ -362,12 +365,10 @@ static struct wps_message *answer_message(const struct wps_pair *headers,
                                           size_t count, uint32_t type,
                                           const char *body)
 {
-  struct wps_message_info info = {.struct_size = sizeof(info),
-                                  .data_type = type,
-                                  .from = WPS_FROM_SERVER};
-  struct wps_event_answer answer = {.struct_size = sizeof(answer),
-                                    .headers = headers,
-                                    .header_count = count};
+  struct wps_message_info info = {
+      .struct_size = sizeof(info), .data_type = type, .from = WPS_FROM_SERVER};
+  struct wps_event_answer answer = {
+      .struct_size = sizeof(answer), .headers = headers, .header_count = count};
   struct wps_message *out;
 
   if (body != NULL) {
@@ -442,15 +443,10 @@ static struct wps_closing close_for(uint32_t cause, uint32_t code,
                             .code = code,
                             .reason = str(reason)};
   struct wps_str said;
-  char *told = NULL;
 
-  azure_closing(&how, &told, &said);
-  ck_assert_uint_eq(said.len, words == NULL ? 0 : strlen(words));
-  ck_assert((said.ptr == NULL) == (words == NULL));
+  ck_assert(azure_closing(&how, &said) == (words != NULL));
   if (words != NULL)
-    ck_assert_mem_eq(said.ptr, words, said.len);
-  free(told);
-  how.told.ptr = NULL;
+    ck_assert(azure_equal(said, str(words)));
   return how;
 }
 
@@ -463,12 +459,10 @@ START_TEST(closing_texts)
 {
   struct wps_closing how;
 
-  how = close_for(WPS_CLOSED_COMMAND, 1000, "bye",
-                  "Application server closed the connection. Reason: bye");
+  how = close_for(WPS_CLOSED_COMMAND, 1000, "bye", "bye");
   ck_assert_uint_eq(how.code, 1000);
   ck_assert(same(how.reason, "bye"));
-  close_for(WPS_CLOSED_COMMAND, 1000, "",
-            "Application server closed the connection.");
+  close_for(WPS_CLOSED_COMMAND, 1000, "", "");
   how = close_for(WPS_CLOSED_SHUTDOWN, 1001, "x", NULL);
   ck_assert_uint_eq(how.code, 1001);
   how = close_for(WPS_CLOSED_SLOW, 1000, "x", NULL);

@@ -158,6 +158,34 @@ START_TEST(broken_keeps_what_was_read)
 }
 END_TEST
 
+START_TEST(complete_or_cut)
+{
+  static const struct {
+    const char *text;
+    bool complete;
+  } cases[] = {
+      {"", true},
+      {"a: 1\na: 2\n", true},
+      {"a: *x\n", true},
+      {"a: !t 1\n", true},
+      {"a: 1\n---\nb: 1\n", true},
+      {"a: [\n", false},
+      {"a: \xff\n", false},
+      {"- a\n", false},
+      {"a: \x01\n", false},
+  };
+  size_t i;
+
+  for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    struct parsed p = parse(cases[i].text);
+
+    ck_assert_msg(document_complete(p.doc) == cases[i].complete, "%s",
+                  cases[i].text);
+    parsed_free(&p);
+  }
+}
+END_TEST
+
 START_TEST(bytes_that_are_no_text)
 {
   struct parsed p;
@@ -283,9 +311,11 @@ START_TEST(load)
   d = document_load("/nonexistent/x.yaml", f);
   ck_assert_ptr_nonnull(d);
   ck_assert_uint_eq(document_root(d)->count, 0);
+  ck_assert(!document_complete(d));
   document_free(d);
   d = document_load("/", f);
   ck_assert_ptr_nonnull(d);
+  ck_assert(!document_complete(d));
   document_free(d);
   expect_faults(f, "/nonexistent/x.yaml: cannot be opened: No such file or "
                    "directory\n"
@@ -355,6 +385,7 @@ int main(void)
   tcase_add_test(t, several_documents);
   tcase_add_test(t, broken);
   tcase_add_test(t, broken_keeps_what_was_read);
+  tcase_add_test(t, complete_or_cut);
   tcase_add_test(t, bytes_that_are_no_text);
   tcase_add_test(t, deep);
   tcase_add_test(t, too_large);

@@ -38,7 +38,7 @@ static struct node *at(struct document *d, const char *const *path)
 
 static void set(struct parsed *p, const char *path, const char *value)
 {
-  char origin[128];
+  char origin[4200];
 
   snprintf(origin, sizeof(origin), "--set %s", path);
   document_set(p->doc, path, value, origin, p->faults);

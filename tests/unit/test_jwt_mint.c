@@ -127,8 +127,8 @@ char *mint_public(const char *header, const char *payload, EVP_PKEY *key)
     memcpy(sig, raw, len);
   }
   token_base64url_encode(sig, len, text);
-  token = malloc(covered + strlen(text) + 2);
-  sprintf(token, "%.*s.%s", (int)covered, bare, text);
+  bare[covered] = '\0';
+  token = join(bare, text);
   free(bare);
   return token;
 }

@@ -24,6 +24,7 @@
 #include "wire/tls.h"
 
 enum { WORKERS = 3, CLIENTS_MAX = 400 };
+static uint32_t worker_count = WORKERS;
 
 static struct workers *all;
 static struct listener_group *group;
@@ -31,14 +32,33 @@ static char why[512];
 static int log_file;
 
 /* Written by workers, read when they have told the main loop or stopped. */
-static atomic_uint accepted, by_worker[WORKERS], wanted;
+static atomic_uint slots, accepted, by_worker[WORKERS], wanted;
 static struct stream *streams[CLIENTS_MAX];
 static char remotes[CLIENTS_MAX][64];
+
+static bool echoing;
+
+static void echo_readable(struct stream *s, void *arg)
+{
+  char buf[100];
+  struct iovec iov = {buf, 0};
+  ssize_t n;
+
+  UNUSED(arg);
+  while ((n = stream_read(s, buf, sizeof(buf))) > 0) {
+    iov.iov_len = (size_t)n;
+    ck_assert_int_eq(stream_writev(s, &iov, 1), n);
+  }
+  if (n != STREAM_AGAIN)
+    stream_want_read(s, false);
+}
+
+static const struct stream_ops echo_ops = {echo_readable, NULL};
 
 static void on_accept(void *arg, struct wps_worker *w, struct stream *s,
                       struct wps_str remote, const struct listener_group *from)
 {
-  unsigned i = atomic_fetch_add(&accepted, 1);
+  unsigned i = atomic_fetch_add(&slots, 1);
 
   ck_assert_ptr_eq(arg, &accepted);
   ck_assert_ptr_eq(from, group);
@@ -49,21 +69,25 @@ static void on_accept(void *arg, struct wps_worker *w, struct stream *s,
   atomic_fetch_add(&by_worker[w->index], 1);
   streams[i] = s;
   snprintf(remotes[i], sizeof(remotes[i]), "%.*s", STR_ARG(remote));
-  if (i + 1 == atomic_load(&wanted))
+  if (echoing)
+    stream_attach(s, w, &echo_ops, NULL);
+  if (atomic_fetch_add(&accepted, 1) + 1 == atomic_load(&wanted))
     workers_quit(all);
 }
 
 static int hook_start(struct wps_worker *w, void *arg)
 {
-  return arg == NULL || *(uint32_t *)arg == w->index
-             ? listener_start(group, w, on_accept, &accepted)
-             : WPS_OK;
+  UNUSED(arg);
+  return listener_start(group, w, on_accept, &accepted);
 }
 
 static void hook_stop(struct wps_worker *w, void *arg)
 {
   UNUSED(arg);
   listener_stop(group, w);
+  listener_stop(group, w);
+  for (unsigned i = 0; i < atomic_load(&accepted) && worker_count == 1; i++)
+    stream_detach(streams[i]);
 }
 
 static void setup(void)
@@ -79,16 +103,15 @@ static void setup(void)
 
 static void open_on(const char *address, struct tls_context *tls)
 {
-  group = listener_open(address, tls, WORKERS, why, sizeof(why));
+  group = listener_open(address, tls, worker_count, why, sizeof(why));
   ck_assert_msg(group != NULL, "%s", why);
 }
 
-static void start(uint32_t *only)
+static void start(void)
 {
-  static struct worker_hooks hook;
+  static const struct worker_hooks hook = {hook_start, hook_stop, NULL};
 
-  hook = (struct worker_hooks){hook_start, hook_stop, only};
-  all = workers_new(WORKERS);
+  all = workers_new(worker_count);
   ck_assert_int_eq(workers_start(all, &hook, 1), WPS_OK);
 }
 
@@ -184,9 +207,8 @@ static const struct {
 START_TEST(addresses_are_parsed)
 {
   why[0] = '\0';
-  ck_assert_int_eq(
-      listener_address_ok(addresses[_i].address, why, sizeof(why)),
-      addresses[_i].ok);
+  ck_assert_int_eq(listener_address_ok(addresses[_i].address, why, sizeof(why)),
+                   addresses[_i].ok);
   ck_assert_int_eq(why[0] == '\0', addresses[_i].ok);
   ck_assert_int_eq(listener_address_is_loopback(addresses[_i].address),
                    addresses[_i].loopback);
@@ -208,7 +230,7 @@ START_TEST(every_worker_accepts_on_one_port)
   ck_assert(!listener_is_tls(group));
   ck_assert_uint_ne(port_of(group), 0);
   atomic_store(&wanted, COUNT);
-  start(NULL);
+  start();
   for (size_t i = 0; i < COUNT; i++) {
     fds[i] = dial4(port_of(group));
     ck_assert_int_ge(fds[i], 0);
@@ -252,7 +274,7 @@ START_TEST(ipv6_is_its_own)
   a.sin6_port = htons(port_of(group));
   ck_assert_int_eq(strncmp(listener_name(group).ptr, "[::]:", 5), 0);
   atomic_store(&wanted, 1);
-  start(NULL);
+  start();
   close(fd);
   fd = socket(AF_INET6, SOCK_STREAM, 0);
   ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
@@ -269,10 +291,12 @@ START_TEST(names_are_looked_up)
   open_on("localhost:0", NULL);
   ck_assert_int_eq(strncmp(listener_name(group).ptr, "127.0.0.1:", 10), 0);
   listener_free(group);
-  ck_assert_ptr_null(listener_open("no-such-host.invalid:80", NULL, 1, why,
-                                   sizeof(why)));
-  ck_assert_ptr_nonnull(
-      strstr(why, "cannot find the address of no-such-host.invalid: "));
+  /* A label of 70 letters: no resolver needs to be asked. */
+  ck_assert_ptr_null(listener_open(
+      "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggggggggg:"
+      "80",
+      NULL, 1, why, sizeof(why)));
+  ck_assert_ptr_nonnull(strstr(why, "cannot find the address of aaaaaaaaaab"));
 }
 END_TEST
 
@@ -321,7 +345,7 @@ START_TEST(unix_socket_serves_all_workers)
   ck_assert_int_eq((int)(st.st_mode & 0777), 0660);
   ck_assert_str_eq(listener_name(group).ptr, local);
   atomic_store(&wanted, ARRAY_LEN(fds));
-  start(NULL);
+  start();
   for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
     fds[i] = dial_local(path);
     ck_assert_int_ge(fds[i], 0);
@@ -384,44 +408,147 @@ static size_t log_lines(const char *needle)
   return count;
 }
 
-struct echo {
-  struct timer timer;
-  struct wps_worker *w;
-  struct rlimit limit;
-};
-
-/* After three pauses: descriptors are there again. */
-static void limit_lift(struct timer *t)
+/* There and back: the worker has had a whole turn since. */
+static void echo(int fd)
 {
-  struct echo *e = CONTAINER_OF(t, struct echo, timer);
+  char c = 'e';
 
-  ck_assert_uint_eq(atomic_load(&accepted), 1);
-  e->limit.rlim_cur = e->limit.rlim_max;
-  ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &e->limit), 0);
+  ck_assert_int_eq(write(fd, &c, 1), 1);
+  ck_assert_int_eq(read(fd, &c, 1), 1);
+  ck_assert_int_eq(c, 'e');
+}
+
+static void pauses_over(struct timer *t)
+{
+  UNUSED(t);
+  workers_quit(all);
 }
 
 START_TEST(no_descriptors_is_a_pause_not_an_end)
 {
-  struct echo e;
-  uint32_t only = 0;
-  int fds[2], spare;
-  struct rlimit before;
+  struct sockaddr_in a = {.sin_family = AF_INET};
+  struct rlimit limit;
+  struct timer timer;
+  int first, second, spare;
 
+  worker_count = 1;
+  echoing = true;
   open_on("127.0.0.1:0", NULL);
-  /* One worker only, so that it is known who must take the second client. */
+  a.sin_port = htons(port_of(group));
+  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   atomic_store(&wanted, 1);
-  group->items[0].fd = group->items[0].fd;
-  start(&only);
-  UNUSED(before);
-  UNUSED(fds);
-  UNUSED(spare);
-  UNUSED(e);
-  UNUSED(limit_lift);
+  start();
+  first = dial4(port_of(group));
+  workers_run(all);
+  second = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  spare = dup(second);
+  close(spare);
+  ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = (rlim_t)spare;
+  ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  ck_assert_int_eq(connect(second, (struct sockaddr *)&a, sizeof(a)), 0);
+  for (int i = 0; i < 3; i++)
+    echo(first);
+  ck_assert_uint_eq(log_lines("cannot accept clients"), 1);
+  ck_assert_uint_eq(log_lines("Too many open files"), 1);
+  ck_assert_uint_eq(log_lines("listener=127.0.0.1:"), 1);
+  timer_init(&timer, pauses_over);
+  timer_start(workers_main(all), &timer, 350);
+  workers_run(all);
+  echo(first);
+  ck_assert_uint_eq(log_lines("cannot accept clients"), 1);
+  ck_assert_uint_eq(atomic_load(&accepted), 1);
+  atomic_store(&wanted, 2);
+  limit.rlim_cur = limit.rlim_max;
+  ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  workers_run(all);
+  echo(second);
+  close(first);
+  close(second);
   stop();
+}
+END_TEST
+
+#ifdef WPS_DEBUG
+START_TEST(fault_point_accept)
+{
+  int fd;
+
+  setenv("WEBPUBSUBD_FAULT", "accept:1", 1);
+  worker_count = 1;
+  open_on("127.0.0.1:0", NULL);
+  atomic_store(&wanted, 1);
+  start();
+  fd = dial4(port_of(group));
+  workers_run(all);
+  ck_assert_uint_eq(log_lines("cannot accept clients"), 1);
+  close(fd);
+  stop();
+}
+END_TEST
+#endif
+
+/* ---- TLS ---- */
+
+START_TEST(tls_listener)
+{
+  struct tls_settings settings = {0};
+  struct identity id;
+  struct tls_context *tls;
+  SSL *ssl;
+  char text[4];
+  int fd;
+
+  tls_folder_make();
+  identity_make(&id, "localhost", NULL);
+  settings.certificate = id.cert_file;
+  settings.key = id.key_file;
+  tls = tls_context_new(&settings, why, sizeof(why));
+  ck_assert_msg(tls != NULL, "%s", why);
+  worker_count = 1;
+  echoing = true;
+  open_on("127.0.0.1:0", tls);
+  ck_assert(listener_is_tls(group));
+  start();
+  fd = dial4(port_of(group));
+  ssl = client_new(fd, NULL, NULL);
+  client_write(ssl, "echo", 4);
+  client_read(ssl, text, 4);
+  ck_assert_int_eq(memcmp(text, "echo", 4), 0);
+  SSL_free(ssl);
+  close(fd);
+  stop();
+  tls_context_free(tls);
+  identity_drop(&id);
+  rmdir(tls_folder);
 }
 END_TEST
 
 int main(void)
 {
-  return 0;
+  Suite *s = suite_create("listener");
+  TCase *tc = tcase_create("listener");
+  SRunner *r;
+  int failed;
+
+  tcase_set_timeout(tc, 60);
+  tcase_add_checked_fixture(tc, setup, NULL);
+  tcase_add_loop_test(tc, addresses_are_parsed, 0, (int)ARRAY_LEN(addresses));
+  tcase_add_test(tc, every_worker_accepts_on_one_port);
+  tcase_add_test(tc, ipv6_is_its_own);
+  tcase_add_test(tc, names_are_looked_up);
+  tcase_add_test(tc, a_taken_port_is_refused);
+  tcase_add_test(tc, unix_socket_serves_all_workers);
+  tcase_add_test(tc, stale_unix_socket_is_replaced_a_live_one_is_not);
+  tcase_add_test(tc, no_descriptors_is_a_pause_not_an_end);
+#ifdef WPS_DEBUG
+  tcase_add_test(tc, fault_point_accept);
+#endif
+  tcase_add_test(tc, tls_listener);
+  suite_add_tcase(s, tc);
+  r = srunner_create(s);
+  srunner_run_all(r, CK_NORMAL);
+  failed = srunner_ntests_failed(r);
+  srunner_free(r);
+  return failed != 0;
 }

@@ -2,11 +2,13 @@
 #include "loop/worker.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -625,6 +627,73 @@ START_TEST(io_reports_what_is_wanted)
 }
 END_TEST
 
+/* How many epoll instances of this process watch the descriptor. */
+static int watched_by(int fd)
+{
+  DIR *folder = opendir("/proc/self/fdinfo");
+  struct dirent *entry;
+  char path[300], line[256];
+  int count = 0, found;
+
+  ck_assert_ptr_nonnull(folder);
+  while ((entry = readdir(folder)) != NULL) {
+    FILE *in;
+
+    snprintf(path, sizeof(path), "/proc/self/fdinfo/%s", entry->d_name);
+    in = fopen(path, "r");
+    while (in != NULL && fgets(line, sizeof(line), in) != NULL)
+      if (sscanf(line, "tfd: %d", &found) == 1 && found == fd)
+        count++;
+    if (in != NULL)
+      fclose(in);
+  }
+  closedir(folder);
+  return count;
+}
+
+static void one_turn(struct workers *ws)
+{
+  ck_assert_int_eq(worker_post_fn(workers_main(ws), quit_post, ws), WPS_OK);
+  workers_run(ws);
+}
+
+static void not_ready(struct io *self, uint32_t events)
+{
+  UNUSED(self);
+  UNUSED(events);
+  ck_abort_msg("nothing was written");
+}
+
+START_TEST(io_that_leaves_is_forgotten_by_the_kernel)
+{
+  struct workers *ws = workers_new(1);
+  struct wps_worker *m = workers_main(ws);
+  struct io io;
+  int fds[2];
+
+  ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+  io_init(&io, fds[0], not_ready);
+  io_leave(m, &io);
+  for (int i = 0; i < 3; i++) {
+    io_want(m, &io, WPS_READ);
+    one_turn(ws);
+    ck_assert_int_eq(watched_by(fds[0]), 1);
+    io_leave(m, &io);
+    ck_assert_int_eq(watched_by(fds[0]), 0);
+    /* And back within one turn, and with other events. */
+    io_want(m, &io, i == 1 ? WPS_READ : WPS_READ | WPS_WRITE);
+    io_want(m, &io, WPS_READ);
+    one_turn(ws);
+    ck_assert_int_eq(watched_by(fds[0]), 1);
+  }
+  io_stop(m, &io);
+  close(fds[0]);
+  close(fds[1]);
+  workers_stop(ws);
+  workers_free(ws);
+}
+END_TEST
+
 /* ---- signals ---- */
 
 struct caught {
@@ -709,6 +778,7 @@ int main(void)
   tcase_add_test(tc, waiting_costs_few_turns);
   tcase_add_test(tc, timer_after_a_busy_callback_is_not_early);
   tcase_add_test(tc, io_reports_what_is_wanted);
+  tcase_add_test(tc, io_that_leaves_is_forgotten_by_the_kernel);
   tcase_add_test(tc, signals_arrive_on_the_main_loop);
   tcase_add_test(tc, main_loop_runs_again_after_quit);
   suite_add_tcase(s, tc);

@@ -59,14 +59,13 @@ static inline void identity_make(struct identity *id, const char *name,
   subject = X509_get_subject_name(id->cert);
   X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
                              (const unsigned char *)name, -1, -1, 0);
-  X509_set_issuer_name(id->cert, issuer == NULL
-                                     ? subject
-                                     : X509_get_subject_name(issuer->cert));
+  X509_set_issuer_name(
+      id->cert, issuer == NULL ? subject : X509_get_subject_name(issuer->cert));
   identity_add_extension(id->cert, NID_basic_constraints,
                          issuer == NULL ? "critical,CA:TRUE" : "CA:FALSE");
-  ck_assert_int_gt(X509_sign(id->cert, issuer == NULL ? id->key : issuer->key,
-                             EVP_sha256()),
-                   0);
+  ck_assert_int_gt(
+      X509_sign(id->cert, issuer == NULL ? id->key : issuer->key, EVP_sha256()),
+      0);
 
   snprintf(id->cert_file, sizeof(id->cert_file), "%s/%s.pem", tls_folder, name);
   snprintf(id->key_file, sizeof(id->key_file), "%s/%s.key", tls_folder, name);

@@ -26,8 +26,11 @@ struct azure_acks {
 /* Index of the run with `id`, or -1; the newest is the likeliest. */
 static int64_t runs_find(const struct runs *r, uint64_t id)
 {
-  const struct run *at = r->at + r->head;
+  const struct run *at;
 
+  if (r->len == 0)
+    return -1;
+  at = r->at + r->head;
   for (uint32_t i = r->len; i-- > 0;)
     if (id - at[i].first < at[i].count)
       return i;

@@ -6,8 +6,14 @@
  */
 #include "plugins/common/azure/names.h"
 
-enum { VARINT = 0, FIXED64 = 1, BYTES = 2, GROUP = 3, GROUP_END = 4,
-       FIXED32 = 5 };
+enum {
+  VARINT = 0,
+  FIXED64 = 1,
+  BYTES = 2,
+  GROUP = 3,
+  GROUP_END = 4,
+  FIXED32 = 5
+};
 enum { NESTING_MAX = 100 }; /* as protobuf's own parsers have it */
 
 static const unsigned char *varint(const unsigned char *p,
@@ -25,7 +31,7 @@ static const unsigned char *varint(const unsigned char *p,
 bool azure_any_ok(struct wps_bytes bytes)
 {
   const unsigned char *p = bytes.ptr;
-  const unsigned char *end = p + bytes.len;
+  const unsigned char *end = bytes.len == 0 ? p : p + bytes.len;
   uint64_t groups[NESTING_MAX];
   size_t depth = 0;
 
@@ -49,7 +55,8 @@ bool azure_any_ok(struct wps_bytes bytes)
       p = varint(p, end, &n);
       if (p == NULL || n > (uint64_t)(end - p))
         return false;
-      if (tag >> 3 == 1 && depth == 0 && !azure_utf8_ok((struct wps_str){(const char *)p, (size_t)n}))
+      if (tag >> 3 == 1 && depth == 0 &&
+          !azure_utf8_ok((struct wps_str){(const char *)p, (size_t)n}))
         return false;
       p += n;
       break;

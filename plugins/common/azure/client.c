@@ -22,8 +22,7 @@ struct azure_waiting {
 static const struct azure_error internal_error = {
     WPS_STR_INIT("InternalServerError"), WPS_STR_INIT("Internal server error")};
 static const struct azure_error no_invoke = {
-    WPS_STR_INIT("BadRequest"),
-    WPS_STR_INIT("Invocations are not supported.")};
+    WPS_STR_INIT("BadRequest"), WPS_STR_INIT("Invocations are not supported.")};
 static const struct azure_error no_streams = {
     WPS_STR_INIT("BadRequest"), WPS_STR_INIT("Streams are not supported.")};
 static const struct azure_error no_such_stream = {
@@ -56,9 +55,7 @@ void azure_client_clear(struct azure_client *client)
 {
   drop_waiting(client);
   azure_acks_free(client->acks);
-  free(client->told);
   client->acks = NULL;
-  client->told = NULL;
 }
 
 void azure_client_close(struct azure_client *client, struct wps_conn *conn,
@@ -85,8 +82,8 @@ static void answer(struct azure_client *client, struct wps_conn *conn,
   else if (error != NULL &&
            wps->log->enabled(client->rules->self, WPS_LOG_DEBUG))
     wps->log->write(client->rules->self, conn, WPS_LOG_DEBUG,
-                    "request without ackId failed: %.*s",
-                    (int)error->name.len, error->name.ptr);
+                    "request without ackId failed: %.*s", (int)error->name.len,
+                    error->name.ptr);
 }
 
 static void answer_duplicate(struct azure_client *client, struct wps_conn *conn,
@@ -134,8 +131,7 @@ static void run_waiting(struct azure_client *client, struct wps_conn *conn);
 static void finish(struct azure_client *client, struct wps_conn *conn,
                    uint64_t id, int status)
 {
-  azure_acks_end(client->acks, id, status == WPS_OK,
-                 client->rules->ack_window);
+  azure_acks_end(client->acks, id, status == WPS_OK, client->rules->ack_window);
   answer(client, conn, AZURE_HAS_ACK, id,
          status == WPS_OK ? NULL : &internal_error);
 }
@@ -256,10 +252,9 @@ static void start(struct azure_client *client, struct wps_conn *conn,
   int rc = WPS_OK;
 
   if (req->kind != AZURE_EVENT &&
-      !wps->conn->allowed(conn,
-                          req->kind == AZURE_SEND ? WPS_ACT_PUBLISH
-                                                  : WPS_ACT_JOIN,
-                          req->name)) {
+      !wps->conn->allowed(
+          conn, req->kind == AZURE_SEND ? WPS_ACT_PUBLISH : WPS_ACT_JOIN,
+          req->name)) {
     answer_forbidden(client, conn, req);
     return;
   }
@@ -408,8 +403,8 @@ int azure_client_request(struct azure_client *client, struct wps_conn *conn,
       (void)wps->conn->session_ack(conn, req->id);
     return WPS_OK;
   case AZURE_INVOKE:
-    sent(client, conn, client->rules->writer->invoke_refused(
-                           conn, req->name, &no_invoke));
+    sent(client, conn,
+         client->rules->writer->invoke_refused(conn, req->name, &no_invoke));
     return WPS_OK;
   case AZURE_CANCEL_INVOCATION:
     return WPS_OK;

@@ -57,7 +57,6 @@ struct azure_client {
   const struct azure_rules *rules;
   struct azure_acks *acks; /* NULL until the first ack id */
   struct azure_waiting *first, *last;
-  char *told;     /* what wps_closing points at */
   uint32_t flags; /* AZURE_CLIENT_* */
   uint32_t waiting;
   size_t waiting_bytes;
@@ -84,8 +83,8 @@ int azure_client_resumed(struct azure_client *client, struct wps_conn *conn);
 void azure_client_closing(struct azure_client *client, struct wps_conn *conn,
                           struct wps_closing *how);
 
-/* Code and texts of a close by the core, for any client: *words is what the
- * client is told before it, or {NULL, 0}. *told keeps a text until close(). */
-void azure_closing(struct wps_closing *how, char **told, struct wps_str *words);
+/* Code and texts of a close by the core, for any client. True: clients with a
+ * protocol are told *words before it. */
+bool azure_closing(struct wps_closing *how, struct wps_str *words);
 
 #endif

@@ -84,8 +84,7 @@ static struct wps_str last_part(struct wps_str s)
     s.ptr++;
     s.len--;
   }
-  while (s.len > 0 &&
-         (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+  while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
     s.len--;
   return s;
 }

@@ -9,7 +9,7 @@
 bool azure_utf8_ok(struct wps_str text)
 {
   const unsigned char *p = (const unsigned char *)text.ptr;
-  const unsigned char *end = p + text.len;
+  const unsigned char *end = text.len == 0 ? p : p + text.len;
 
   while (p < end) {
     unsigned char c = *p++;
@@ -58,13 +58,13 @@ static bool is_space(uint32_t c)
 
 bool azure_group_ok(struct wps_str group)
 {
-  const unsigned char *p = (const unsigned char *)group.ptr;
-  const unsigned char *end = p + group.len;
+  const unsigned char *p = (const unsigned char *)group.ptr, *end;
   size_t units = 0;
   bool blank = true;
 
   if (group.len == 0 || group.len > AZURE_GROUP_BYTES_MAX)
     return false;
+  end = p + group.len;
   while (p < end) {
     uint32_t c = next_char(&p, end);
 

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* session.c - the life of a client around its requests: greeting, recovery,
- * last words (azure-client.md 5.4, 7, 9.3; azure-server.md 7.8).
+ * last words (azure-client.md 5.4, 7, 9.3; azure-server.md 3.9, 7.8).
  */
 #include "plugins/common/azure/client.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "plugins/common/azure/acks.h"
-
-#define CLOSED_BY_APP "Application server closed the connection."
-
-static const struct wps_str closed_by_app = WPS_STR_INIT(CLOSED_BY_APP);
 static const struct wps_str queue_full =
     WPS_STR_INIT("The outbound message queue is full.");
 static const struct wps_str buffer_full =
@@ -57,49 +51,36 @@ int azure_client_detached(uint16_t code)
   return code == 1000 ? WPS_ECLOSED : WPS_OK;
 }
 
-static struct wps_str closed_text(struct wps_str reason, char **told)
+bool azure_closing(struct wps_closing *how, struct wps_str *words)
 {
-  static const char head[] = CLOSED_BY_APP " Reason: ";
-  size_t len = sizeof(head) - 1 + reason.len;
-
-  if (reason.len == 0 || *told != NULL || (*told = malloc(len)) == NULL)
-    return closed_by_app;
-  memcpy(*told, head, sizeof(head) - 1);
-  memcpy(*told + sizeof(head) - 1, reason.ptr, reason.len);
-  return (struct wps_str){*told, len};
-}
-
-void azure_closing(struct wps_closing *how, char **told, struct wps_str *words)
-{
-  *words = (struct wps_str){NULL, 0};
   switch (how->cause) {
   case WPS_CLOSED_COMMAND:
-    *words = how->told = closed_text(how->reason, told);
-    break;
+    *words = how->reason;
+    return true;
   case WPS_CLOSED_SHUTDOWN:
     how->code = 1001;
     how->told = (struct wps_str)WPS_STR_INIT("ServiceReload");
-    break;
+    return false;
   case WPS_CLOSED_SLOW:
     how->code = 1008;
     how->reason = queue_full;
     how->told = (struct wps_str)WPS_STR_INIT("SlowClient");
-    break;
+    return false;
   case WPS_CLOSED_SESSION_FULL:
     how->code = 1008;
     how->reason = buffer_full;
     how->told = buffer_full;
-    break;
+    return false;
   case WPS_CLOSED_SILENT:
     how->told = (struct wps_str)WPS_STR_INIT("PingTimeout");
-    break;
+    return false;
   case WPS_CLOSED_FAILURE:
     how->code = 1011;
     how->reason = failed;
     *words = failed;
-    break;
+    return true;
   default: /* TOO_BIG, FRAMING: as preset, without a word */
-    break;
+    return false;
   }
 }
 
@@ -108,10 +89,10 @@ void azure_client_closing(struct azure_client *client, struct wps_conn *conn,
 {
   struct wps_str words;
 
-  azure_closing(how, &client->told, &words);
+  if (!azure_closing(how, &words))
+    return;
+  (void)client->rules->writer->disconnected(conn, words);
   /* The message has the text, of any length; the close frame stays empty. */
   if (how->cause == WPS_CLOSED_COMMAND)
     how->reason = (struct wps_str){"", 0};
-  if (words.ptr != NULL)
-    (void)client->rules->writer->disconnected(conn, words);
 }

@@ -19,6 +19,15 @@ export function officialClient({
 }) {
   const c = new WebPubSubClient(url ?? { getClientAccessUrl: () => accessUrl(origin, access) },
     { ...(protocol ? { protocol } : {}), ...options });
+  // An ack that is rejected while its request is still being written has nobody
+  // yet who would catch it: without this a cut may end the whole process.
+  const acks = c._ackManager;
+  const register = acks.registerAck.bind(acks);
+  acks.registerAck = (id) => {
+    const registered = register(id);
+    registered.wait().catch(() => {});
+    return registered;
+  };
   const seen = {
     group: [], server: [], connected: [], disconnected: [], stopped: [], rejoin: [],
   };

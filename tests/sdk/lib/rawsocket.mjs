@@ -152,8 +152,8 @@ export class RawSocket {
   }
 
   reset() {
-    if (this.socket.resetAndDestroy) this.socket.resetAndDestroy();
-    else this.socket.destroy();
+    if (this.socket.encrypted) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   destroy() { this.socket.destroy(); }

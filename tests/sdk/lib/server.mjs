@@ -263,8 +263,10 @@ export class Server {
       rmSync(this.folder, { recursive: true, force: true });
     }
     const report = REPORTS.exec(this.err);
-    assert.equal(report, null, report && `the daemon reported: ${this.err.slice(Math.max(0, report.index - 200), report.index + 6000)}`);
-    assert.deepEqual(this.exit, { code, signal: null }, `${early ? 'ended early; ' : ''}stderr: ${this.err.slice(-3000)}`);
+    if (report) throw new Error(`the daemon reported: ${this.err.slice(Math.max(0, report.index - 200), report.index + 6000)}`);
+    if (this.exit.code !== code || this.exit.signal) {
+      throw new Error(`the daemon ended ${early ? 'early ' : ''}with ${JSON.stringify(this.exit)}; stderr: ${this.err.slice(-2000)}`);
+    }
     this.checkSecrets();
   }
 
@@ -272,10 +274,10 @@ export class Server {
     const all = this.err + (this.options.dev ? this.out.replace(/^ready .*$/m, '') : this.out);
     for (const secret of remembered()) {
       const at = all.indexOf(secret);
-      assert.equal(at, -1, at >= 0 && `a secret is in the log: ${all.slice(Math.max(0, at - 300), at + 40)}...`);
+      if (at >= 0) throw new Error(`a secret is in the log: ${all.slice(Math.max(0, at - 300), at + 40)}...`);
     }
-    if (this.options.dev) assert.equal(this.err.includes(EMULATOR_KEY), false, 'the key is in the log');
-    assert.doesNotMatch(all, /access_token=[^\s"&]*eyJ/, 'a token is in the log');
+    if (this.options.dev && this.err.includes(EMULATOR_KEY)) throw new Error('the key is in the log');
+    if (/access_token=[^\s"&]*eyJ/.test(all)) throw new Error('a token is in the log');
   }
 
   /** Run for its exit status only: {code, out, err}. */

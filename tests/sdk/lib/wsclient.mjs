@@ -181,8 +181,8 @@ export class Client {
   /** As a cable that is pulled out (a reset). */
   async drop() {
     const socket = this.ws._socket;
-    if (socket?.resetAndDestroy) socket.resetAndDestroy();
-    this.ws.terminate();
+    if (socket && !socket.encrypted) socket.resetAndDestroy();
+    else this.ws.terminate();
     return this.end();
   }
 

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hubs, groups, users and fan-out on one and on several workers, with clients
+ * that are nothing but their place in the index. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "hub/fanout.h"
+#include "hub/shared.h"
+#include "plug/plugin.h"
+
+
+
+/* A client of this test: counts what it gets, and may leave in the middle. */
+struct client {
+  struct hub_client hub; /* first */
+  struct wps_member *leaves;
+  unsigned got;
+};
+
+static void deliver(struct hub_client *c, struct wps_member *m,
+                    struct fanout *f)
+{
+  struct client *client = (struct client *)c;
+
+  (void)m;
+  (void)f;
+  client->got++;
+  if (client->leaves != NULL) {
+    struct wps_member *leaving = client->leaves;
+
+    client->leaves = NULL;
+    group_leave(leaving);
+  }
+}
+
+static struct hub_client *find(struct wps_worker *w, struct wps_conn_ref ref)
+{
+  (void)w;
+  return (struct hub_client *)(uintptr_t)ref.opaque[1];
+}
+
+static const struct hub_ops ops = {deliver, find};
+static const struct hub_settings settings[] = {
+    {.pattern = {"*", 1}, .ping_interval_ms = 1000}};
+
+struct world {
+  struct workers *workers;
+  struct hubs *hubs;
+  struct wps_worker *w;
+  struct hub_worker *hw;
+};
+
+/* Workers that are never started: everything runs on this thread. */
+static void world_make(struct world *x, uint32_t workers)
+{
+  x->workers = workers_new(workers);
+  ck_assert_ptr_nonnull(x->workers);
+  x->hubs = hubs_new(x->workers, settings, ARRAY_LEN(settings), 3);
+  for (uint32_t i = 0; i < workers; i++)
+    ck_assert_int_eq(
+        hub_worker_start(workers_at(x->workers, i), x->hubs, &ops), WPS_OK);
+  x->w = workers_at(x->workers, 0);
+  ck_assert_int_eq(hub_worker_get(x->w, STR("chat"), true, &x->hw), WPS_OK);
+}
+
+static void world_free(struct world *x)
+{
+  for (uint32_t i = 0; i < workers_count(x->workers); i++)
+    hub_worker_stop(workers_at(x->workers, i));
+  hubs_free(x->hubs);
+  workers_free(x->workers);
+}
+
+static void client_make(struct client *c, struct hub_worker *hw,
+                        struct wps_str user, const char *id)
+{
+  struct wps_conn_ref ref = {
+      {(uint64_t)hw->worker->index << 32, (uint64_t)(uintptr_t)c}};
+
+  memset(c, 0, sizeof(*c));
+  list_init(&c->hub.in_hub);
+  list_init(&c->hub.in_user);
+  ck_assert_int_eq(hub_add(hw, &c->hub, user), WPS_OK);
+  ck_assert_int_eq(shared_client_add(hw->hub->shared, str_from(id), ref),
+                   WPS_OK);
+}
+
+static void client_end(struct client *c, const char *id)
+{
+  struct hub *hub = c->hub.hw->hub;
+
+  while (c->hub.member_count != 0)
+    group_leave(c->hub.members[0]);
+  hub_remove(&c->hub);
+  shared_client_remove(hub->shared, str_from(id));
+}
+
+static struct wps_member *join(struct client *c, const char *group)
+{
+  struct wps_member *m;
+  bool fresh;
+
+  ck_assert_int_eq(group_join(&c->hub, str_from(group), 1, &m, &fresh), WPS_OK);
+  return m;
+}
+
+static struct wps_message *message(void)
+{
+  struct wps_message_info info = {.struct_size = sizeof(info),
+                                  .data_type = WPS_DATA_TEXT,
+                                  .data = {"x", 1}};
+
+  return message_api.create(&info);
+}
+
+static uint64_t publish(struct world *x, uint32_t kind, const char *name,
+                        const struct wps_str *excluded, size_t count,
+                        struct client *self)
+{
+  struct wps_target t = {.struct_size = sizeof(t),
+                         .kind = kind,
+                         .hub = STR("chat"),
+                         .name = str_from(name),
+                         .excluded = excluded,
+                         .excluded_count = count,
+                         .flags = self != NULL ? WPS_TARGET_NOT_SELF : 0};
+  struct wps_message *m = message();
+  uint64_t receivers;
+
+  ck_assert_int_eq(
+      hub_publish(x->w, &t, self != NULL ? &self->hub : NULL, m, &receivers),
+      WPS_OK);
+  message_unref(m);
+  return receivers;
+}
+
+START_TEST(names)
+{
+  char long_name[1100];
+  struct wps_str blank = STR(" \t\xc2\xa0\xe3\x80\x80");
+
+  memset(long_name, 'a', sizeof(long_name));
+  ck_assert(hub_name_ok((struct wps_str){long_name, 128}));
+  ck_assert(!hub_name_ok((struct wps_str){long_name, 129}));
+  ck_assert(!hub_name_ok(STR("")));
+  ck_assert(!hub_name_ok(STR("1abc")));
+  ck_assert(!hub_name_ok(STR("a-b")));
+  ck_assert(!hub_name_ok(STR("a\0b")));
+  ck_assert(hub_name_ok(STR("a_`,.[]9")));
+  ck_assert(group_name_ok((struct wps_str){long_name, 1024}));
+  ck_assert(!group_name_ok((struct wps_str){long_name, 1025}));
+  ck_assert(!group_name_ok(blank));
+  ck_assert(!group_name_ok(STR("")));
+  ck_assert(group_name_ok(STR(" x")));
+  /* 1024 UTF-16 units of three bytes each. */
+  for (size_t i = 0; i < 366; i++)
+    memcpy(long_name + 3 * i, "\xe2\x82\xac", 3);
+  ck_assert(group_name_ok((struct wps_str){long_name, 3 * 366}));
+}
+END_TEST
+
+START_TEST(who_leaves_during_a_walk_does_not_upset_it)
+{
+  struct world x;
+  struct client c[4];
+  struct wps_member *m[4];
+  static const char *const ids[] = {"c0", "c1", "c2", "c3"};
+
+  world_make(&x, 1);
+  for (size_t i = 0; i < 4; i++) {
+    client_make(&c[i], x.hw, STR_NONE, ids[i]);
+    m[i] = join(&c[i], "g");
+  }
+  c[0].leaves = m[1]; /* somebody further on  */
+  c[2].leaves = m[2]; /* itself               */
+  ck_assert_uint_eq(publish(&x, WPS_TO_GROUP, "g", NULL, 0, NULL), 3);
+  ck_assert_uint_eq(c[1].got, 0);
+  ck_assert_uint_eq(group_find(x.hw, STR("g"))->count, 2);
+  ck_assert_uint_eq(publish(&x, WPS_TO_GROUP, "g", NULL, 0, NULL), 2);
+  /* The last one takes the group away from under the walk. */
+  group_leave(m[3]);
+  c[0].leaves = m[0];
+  ck_assert_uint_eq(publish(&x, WPS_TO_GROUP, "g", NULL, 0, NULL), 1);
+  ck_assert_ptr_null(group_find(x.hw, STR("g")));
+  for (size_t i = 0; i < 4; i++)
+    client_end(&c[i], ids[i]);
+  world_free(&x);
+}
+END_TEST
+
+START_TEST(targets_and_exclusions)
+{
+  struct world x;
+  struct client c[3];
+  struct wps_str excluded[] = {STR("c1"), STR("unknown")};
+  struct wps_target count = {.struct_size = sizeof(count),
+                             .kind = WPS_TO_HUB,
+                             .hub = STR("chat")};
+  static const char *const ids[] = {"c0", "c1", "c2"};
+
+  world_make(&x, 1);
+  for (size_t i = 0; i < 3; i++) {
+    client_make(&c[i], x.hw, i < 2 ? STR("alice") : STR_NONE, ids[i]);
+    join(&c[i], "g");
+  }
+  ck_assert_uint_eq(publish(&x, WPS_TO_HUB, NULL, NULL, 0, NULL), 3);
+  ck_assert_uint_eq(publish(&x, WPS_TO_USER, "alice", NULL, 0, NULL), 2);
+  ck_assert_uint_eq(publish(&x, WPS_TO_USER, "bob", NULL, 0, NULL), 0);
+  ck_assert_uint_eq(publish(&x, WPS_TO_CONN, "c2", NULL, 0, NULL), 1);
+  ck_assert_uint_eq(publish(&x, WPS_TO_CONN, "c9", NULL, 0, NULL), 0);
+  ck_assert_uint_eq(publish(&x, WPS_TO_GROUP, "g", excluded, 2, NULL), 2);
+  ck_assert_uint_eq(publish(&x, WPS_TO_GROUP, "g", NULL, 0, &c[0]), 2);
+  ck_assert_uint_eq(publish(&x, WPS_TO_GROUP, "other", NULL, 0, NULL), 0);
+  ck_assert_uint_eq(hub_count(x.hw, &count), 3);
+  count.excluded = excluded;
+  count.excluded_count = 2;
+  ck_assert_uint_eq(hub_count(x.hw, &count), 2);
+  for (size_t i = 0; i < 3; i++)
+    client_end(&c[i], ids[i]);
+  ck_assert_uint_eq(hub_count(x.hw, &count), 0);
+  world_free(&x);
+}
+END_TEST
+
+START_TEST(a_membership_is_known_to_all_workers_at_once)
+{
+  struct world x;
+  struct client c[2];
+  struct hub_worker *other;
+  struct wps_target t = {.struct_size = sizeof(t),
+                         .kind = WPS_TO_GROUP,
+                         .hub = STR("chat"),
+                         .name = STR("g")};
+
+  world_make(&x, 3);
+  ck_assert_int_eq(
+      hub_worker_get(workers_at(x.workers, 2), STR("chat"), true, &other),
+      WPS_OK);
+  client_make(&c[0], x.hw, STR_NONE, "c0");
+  client_make(&c[1], other, STR_NONE, "c1");
+  ck_assert_uint_eq(hub_target_workers(x.hw->hub, &t), 0);
+  join(&c[0], "g");
+  ck_assert_uint_eq(hub_target_workers(x.hw->hub, &t), 1);
+  join(&c[1], "g");
+  ck_assert_uint_eq(hub_target_workers(x.hw->hub, &t), 5);
+  group_leave(c[0].hub.members[0]);
+  ck_assert_uint_eq(hub_target_workers(x.hw->hub, &t), 4);
+  t.kind = WPS_TO_CONN;
+  t.name = STR("c1");
+  ck_assert_uint_eq(hub_target_workers(x.hw->hub, &t), 4);
+  client_end(&c[0], "c0");
+  client_end(&c[1], "c1");
+  world_free(&x);
+}
+END_TEST
+
+START_TEST(hubs_are_bounded)
+{
+  struct world x;
+  struct hub_worker *hw;
+
+  world_make(&x, 1);
+  ck_assert_int_eq(hub_worker_get(x.w, STR("b"), false, &hw), WPS_ENOTFOUND);
+  ck_assert_int_eq(hub_worker_get(x.w, STR("b"), true, &hw), WPS_OK);
+  ck_assert_int_eq(hub_worker_get(x.w, STR("c"), true, &hw), WPS_OK);
+  ck_assert_int_eq(hub_worker_get(x.w, STR("d"), true, &hw), WPS_ELIMIT);
+  world_free(&x);
+}
+END_TEST
+
+START_TEST(an_id_is_taken_once)
+{
+  struct hub_shared *s = hub_shared_new();
+  struct wps_conn_ref ref = {{1, 2}};
+
+  ck_assert_int_eq(shared_client_add(s, STR("a"), ref), WPS_OK);
+  ck_assert_int_eq(shared_client_add(s, STR("a"), ref), WPS_EEXIST);
+  shared_client_remove(s, STR("a"));
+  ck_assert(!shared_client_find(s, STR("a"), &ref));
+  hub_shared_free(s);
+}
+END_TEST
+
+int main(void)
+{
+  Suite *suite = suite_create("hub");
+  TCase *tc = tcase_create("hub");
+  SRunner *runner;
+  int failed;
+
+  tcase_add_test(tc, names);
+  tcase_add_test(tc, who_leaves_during_a_walk_does_not_upset_it);
+  tcase_add_test(tc, targets_and_exclusions);
+  tcase_add_test(tc, a_membership_is_known_to_all_workers_at_once);
+  tcase_add_test(tc, hubs_are_bounded);
+  tcase_add_test(tc, an_id_is_taken_once);
+  suite_add_tcase(suite, tc);
+  runner = srunner_create(suite);
+  srunner_run_all(runner, CK_NORMAL);
+  failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
