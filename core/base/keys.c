@@ -71,8 +71,7 @@ static int mac_once(EVP_MAC *hmac, const void *key, size_t key_len,
 struct keys *keys_new(const struct wps_bytes *access, size_t access_count,
                       struct wps_bytes service)
 {
-  struct keys *k =
-      calloc(1, sizeof(*k) + access_count * sizeof(k->access[0]));
+  struct keys *k = calloc(1, sizeof(*k) + access_count * sizeof(k->access[0]));
 
   if (k == NULL)
     return NULL;

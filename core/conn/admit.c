@@ -58,8 +58,7 @@ void admissions_refuse(struct wps_worker *w)
            STR("shutting down"));
 }
 
-static void refuse_status(struct admission *a, int status,
-                          struct wps_str cause)
+static void refuse_status(struct admission *a, int status, struct wps_str cause)
 {
   switch (status) {
   case WPS_EUNAUTHORIZED:
@@ -94,8 +93,8 @@ static void refuse_by_close(struct admission *a, uint16_t code,
                                {"remote", a->req->remote},
                                {"reason", reason}};
 
-  log_fields(WPS_LOG_INFO, "core", "handshake refused by a close frame",
-             fields, ARRAY_LEN(fields));
+  log_fields(WPS_LOG_INFO, "core", "handshake refused by a close frame", fields,
+             ARRAY_LEN(fields));
   http_on_gone(a->hc, NULL, NULL);
   s = http_upgrade(a->hc, a->chosen.selected, &head, &head_len, &early,
                    &early_len);
@@ -477,8 +476,8 @@ void admit_authorize(void *arg, struct http_conn *hc, struct wps_request *req)
   UNUSED(arg);
   if (z != NULL) {
     z->hc = hc;
-    z->auth = authenticate_start(http_conn_worker(hc), req,
-                                 route_authenticated, z);
+    z->auth =
+        authenticate_start(http_conn_worker(hc), req, route_authenticated, z);
   }
   if (z == NULL || z->auth == NULL) {
     free(z);

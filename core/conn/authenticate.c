@@ -56,15 +56,15 @@ static void replied(void *arg, struct reply_result *result)
     finish(a, result->status, NULL, result->detail);
     return;
   default:
-    finish(a, WPS_EINTERNAL, NULL, STR("an auth component answered without "
-                                       "an identity"));
+    finish(a, WPS_EINTERNAL, NULL,
+           STR("an auth component answered without "
+               "an identity"));
   }
 }
 
 static void nobody(struct defer *self)
 {
-  struct authentication *a =
-      CONTAINER_OF(self, struct authentication, nobody);
+  struct authentication *a = CONTAINER_OF(self, struct authentication, nobody);
 
   finish(a, a->status, NULL,
          a->status != WPS_OK ? STR("out of memory") : STR_NONE);
@@ -80,8 +80,8 @@ static void ask_next(struct authentication *a)
 
     if (i->component->kind != WPS_KIND_AUTH)
       continue;
-    a->reply = reply_new(a->worker, i, server->limits.auth_timeout_ms, replied,
-                         a);
+    a->reply =
+        reply_new(a->worker, i, server->limits.auth_timeout_ms, replied, a);
     if (a->reply == NULL) {
       a->status = WPS_ENOMEM; /* not "nobody": that may mean anonymous */
       break;

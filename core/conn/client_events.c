@@ -32,7 +32,7 @@ struct client_events {
   uint64_t next_sequence;
   char *app_state;
   size_t app_state_len;
-  struct list queue;      /* struct waiting */
+  struct list queue; /* struct waiting */
   size_t queue_count;
   struct waiting *current;
   struct wps_reply *reply; /* of current */
@@ -186,16 +186,15 @@ int client_events_begin(struct wps_conn *c, struct wps_str state)
 
 static struct wps_event blank(struct client_events *ce, uint32_t type)
 {
-  return (struct wps_event){
-      .struct_size = sizeof(struct wps_event),
-      .type = type,
-      .sequence = ce->next_sequence++,
-      .ref = ce->ref,
-      .hub = ce->hub,
-      .conn = ce->text->id,
-      .user = ce->text->user,
-      .subprotocol = ce->text->subprotocol,
-      .app_state = {ce->app_state, ce->app_state_len}};
+  return (struct wps_event){.struct_size = sizeof(struct wps_event),
+                            .type = type,
+                            .sequence = ce->next_sequence++,
+                            .ref = ce->ref,
+                            .hub = ce->hub,
+                            .conn = ce->text->id,
+                            .user = ce->text->user,
+                            .subprotocol = ce->text->subprotocol,
+                            .app_state = {ce->app_state, ce->app_state_len}};
 }
 
 static void tell(struct client_events *ce, const struct wps_event *event)
@@ -269,14 +268,14 @@ static void replied(void *arg, struct reply_result *result)
 static void pump(struct client_events *ce)
 {
   while (ce->current == NULL && !list_empty(&ce->queue)) {
-    struct waiting *w = CONTAINER_OF(list_pop(&ce->queue), struct waiting, node);
+    struct waiting *w =
+        CONTAINER_OF(list_pop(&ce->queue), struct waiting, node);
 
     ce->queue_count--;
     ce->current = w;
-    ce->reply =
-        reply_new(ce->worker, w->handler->upstream,
-                  ce->worker->conns->server->limits.event_timeout_ms, replied,
-                  ce);
+    ce->reply = reply_new(ce->worker, w->handler->upstream,
+                          ce->worker->conns->server->limits.event_timeout_ms,
+                          replied, ce);
     if (ce->reply == NULL)
       finish_current(ce, WPS_ENOMEM, NULL);
     else
@@ -336,8 +335,7 @@ int client_events_message(struct wps_conn *c,
   return WPS_OK;
 }
 
-void client_events_end(struct wps_conn *c, uint16_t code,
-                       struct wps_str reason)
+void client_events_end(struct wps_conn *c, uint16_t code, struct wps_str reason)
 {
   struct client_events *ce = c->events;
 

@@ -36,9 +36,9 @@ static uint16_t code_of(int status)
 
 static const char *cause_name(uint32_t cause)
 {
-  static const char *const names[] = {
-      "client",       "command", "shutdown", "slow",   "session_full",
-      "silent",       "too_big", "framing",  "failure"};
+  static const char *const names[] = {"client",  "command",      "shutdown",
+                                      "slow",    "session_full", "silent",
+                                      "too_big", "framing",      "failure"};
 
   return cause < ARRAY_LEN(names) ? names[cause] : "?";
 }
@@ -53,8 +53,8 @@ static void log_end(const struct wps_conn *c, const char *message,
 
   if (!log_enabled(WPS_LOG_INFO))
     return;
-  fields[0].value.len = (size_t)snprintf(digits, sizeof(digits), "%u",
-                                         (unsigned)code);
+  fields[0].value.len =
+      (size_t)snprintf(digits, sizeof(digits), "%u", (unsigned)code);
   conn_log(c, WPS_LOG_INFO, message, fields, ARRAY_LEN(fields));
 }
 
@@ -114,9 +114,8 @@ static void ask_for_last_words(struct wps_conn *c, struct wps_closing *how)
   c->flags &= (uint16_t)~CONN_IN_CALLBACK;
 }
 
-static struct linger *close_core(struct wps_conn *c, uint32_t cause,
-                                 int status, uint16_t code,
-                                 struct wps_str reason)
+static struct linger *close_core(struct wps_conn *c, uint32_t cause, int status,
+                                 uint16_t code, struct wps_str reason)
 {
   struct wps_closing how = {.struct_size = sizeof(how),
                             .cause = cause,

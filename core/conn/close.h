@@ -23,8 +23,7 @@ void conn_close_framing(struct wps_conn *c, uint16_t code, struct wps_str why);
 /* The socket broke or fell silent: detach where a session waits, else end. */
 void conn_socket_lost(struct wps_conn *c, const char *why);
 /* A close frame came: answered; then as above. */
-void conn_peer_closed(struct wps_conn *c, uint16_t code,
-                      struct wps_str reason);
+void conn_peer_closed(struct wps_conn *c, uint16_t code, struct wps_str reason);
 /* A detached client was not fetched in time. */
 void conn_retention_over(struct wps_conn *c);
 

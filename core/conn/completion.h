@@ -29,7 +29,7 @@ struct completion {
   } fn;
   void *arg;
   uint64_t tag;
-  uint64_t value;       /* receivers, clients, serial of the membership */
+  uint64_t value; /* receivers, clients, serial of the membership */
 };
 
 struct completions *completions_new(struct wps_worker *w);

@@ -231,8 +231,8 @@ void conn_log(const struct wps_conn *c, uint32_t level, const char *message,
   struct log_field fields[16] = {
       {"hub", conn_hub_name(c)},
       {"connection", c->text != NULL ? c->text->id : STR_NONE},
-      {"user", c->text != NULL && c->text->user.len != 0 ? c->text->user
-                                                         : STR_NONE},
+      {"user",
+       c->text != NULL && c->text->user.len != 0 ? c->text->user : STR_NONE},
       {"remote", c->text != NULL ? c->text->remote : STR_NONE},
       {"protocol", c->text != NULL && c->text->subprotocol.len != 0
                        ? c->text->subprotocol

@@ -91,9 +91,9 @@ struct conn_limits {
   size_t message_max;
   uint32_t fragments_max;
   uint32_t groups_max;
-  uint32_t queue_messages;  /* over: slow, after a flush */
+  uint32_t queue_messages; /* over: slow, after a flush */
   size_t queue_bytes;
-  uint32_t events_waiting;  /* per client */
+  uint32_t events_waiting; /* per client */
   uint64_t connections_max;
   uint32_t close_timeout_ms;
   uint64_t auth_timeout_ms;
@@ -120,17 +120,17 @@ struct conn_worker {
   struct wps_worker *worker;
   struct conn_slot *slots;
   uint32_t slot_count, slot_cap, free_slot; /* free list ends in UINT32_MAX */
-  uint64_t live;          /* connections */
+  uint64_t live;                            /* connections */
   uint64_t generation;
   struct frame_pool *frames;
   struct out_worker out;
   struct list lingers;
-  struct list events;  /* struct client_events */
-  struct list timers;  /* struct wps_timer of the worker */
+  struct list events; /* struct client_events */
+  struct list timers; /* struct wps_timer of the worker */
   struct list admissions;
   struct completions *completions;
-  struct conn_drain *drain; /* shutdown has begun */
-  struct wps_frame *ping; /* the empty ping, shared */
+  struct conn_drain *drain;       /* shutdown has begun */
+  struct wps_frame *ping;         /* the empty ping, shared */
   struct wps_message *delivering; /* inside deliver() of a subprotocol */
   struct linger *feed_linger;     /* took the socket of whom we feed now */
 };
@@ -138,7 +138,8 @@ struct conn_worker {
 int conn_worker_start(struct wps_worker *w, struct conn_server *server);
 void conn_worker_stop(struct wps_worker *w);
 
-/* A zeroed connection in a slot of its own, state CONNECTING. NULL: no memory. */
+/* A zeroed connection in a slot of its own, state CONNECTING. NULL: no memory.
+ */
 struct wps_conn *conn_new(struct wps_worker *w);
 /* Take it out of its slot and free everything it owns. */
 void conn_free(struct wps_conn *c);

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 
 #include "conn/admit.h"
+#include "conn/client_events.h"
 #include "conn/close.h"
 #include "conn/completion.h"
+#include "conn/linger.h"
 
 enum { TICK_MS = 20 };
 
@@ -14,7 +16,7 @@ struct conn_drain {
   struct timer timer;
   struct wps_worker *worker;
   int64_t begun_us;
-  uint64_t spread_us;
+  uint64_t spread_us, patience_us;
   uint32_t next, end; /* slots: those behind `next` have been looked at */
   wps_fn done;
   void *arg;
@@ -50,6 +52,10 @@ static void tick(struct timer *t)
     close_late(d);
   else
     close_up_to(d, (uint32_t)(d->end * passed / d->spread_us));
+  if (passed >= d->patience_us) {
+    lingers_close(d->worker);
+    client_events_cancel(d->worker);
+  }
   if (cw->live == 0 && list_empty(&cw->lingers) && list_empty(&cw->events)) {
     wps_fn done = d->done;
 
@@ -60,8 +66,8 @@ static void tick(struct timer *t)
   timer_start(d->worker, &d->timer, TICK_MS);
 }
 
-int conn_drain_start(struct wps_worker *w, uint32_t spread_ms, wps_fn done,
-                     void *arg)
+int conn_drain_start(struct wps_worker *w, uint32_t spread_ms,
+                     uint32_t patience_ms, wps_fn done, void *arg)
 {
   struct conn_drain *d = calloc(1, sizeof(*d));
 
@@ -70,6 +76,7 @@ int conn_drain_start(struct wps_worker *w, uint32_t spread_ms, wps_fn done,
   d->worker = w;
   d->begun_us = w->now_us;
   d->spread_us = (uint64_t)spread_ms * 1000;
+  d->patience_us = (uint64_t)patience_ms * 1000;
   d->end = w->conns->slot_count;
   d->done = done;
   d->arg = arg;

@@ -8,9 +8,11 @@
 
 /* Begin closing everybody; `done(arg)` runs once on this worker when no client,
  * no closing handshake and no event is left, or the worker stops before that.
- * Errors: ENOMEM (done does not run). Thread: worker. */
-int conn_drain_start(struct wps_worker *w, uint32_t spread_ms, wps_fn done,
-                     void *arg);
+ * After patience_ms what clients and upstreams still owe is given up, so that
+ * time is left for the plugins' own drain(). Errors: ENOMEM (done does not
+ * run). Thread: worker. */
+int conn_drain_start(struct wps_worker *w, uint32_t spread_ms,
+                     uint32_t patience_ms, wps_fn done, void *arg);
 /* End whoever is left, now. Thread: worker, while plugins still live. */
 void conn_drain_end(struct wps_worker *w);
 

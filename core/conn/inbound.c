@@ -40,8 +40,7 @@ static bool on_ping(void *arg, const unsigned char *data, size_t len)
   if (c->state == WPS_CONN_OPEN &&
       outbound_parts(&c->out, c->worker, FRAME_PONG, &part, 1, 0, NULL) ==
           WPS_OK &&
-      c->out.blocked &&
-      c->out.bytes > conn_server_of(c)->limits.queue_bytes)
+      c->out.blocked && c->out.bytes > conn_server_of(c)->limits.queue_bytes)
     conn_close_later(c, WPS_CLOSED_SLOW);
   return true;
 }
@@ -79,9 +78,8 @@ static void feed_closed(void *arg, uint16_t code, struct wps_str reason)
 
   f->closed = true;
   f->code = code;
-  f->reason_len = (uint8_t)(reason.len < sizeof(f->reason)
-                                ? reason.len
-                                : sizeof(f->reason));
+  f->reason_len = (uint8_t)(reason.len < sizeof(f->reason) ? reason.len
+                                                           : sizeof(f->reason));
   for (size_t i = 0; i < f->reason_len; i++)
     f->reason[i] = reason.ptr[i];
 }

@@ -185,6 +185,6 @@ void linger_refuse(struct wps_worker *w, struct stream *stream,
 void lingers_close(struct wps_worker *w)
 {
   while (!list_empty(&w->conns->lingers))
-    linger_free(
-        CONTAINER_OF(w->conns->lingers.next, struct linger, node), false);
+    linger_free(CONTAINER_OF(w->conns->lingers.next, struct linger, node),
+                false);
 }

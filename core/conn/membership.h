@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conn/membership.h - joining and leaving, with what the subprotocol is told. */
+/* conn/membership.h - joining and leaving, with what the subprotocol is told.
+ */
 #ifndef WPS_CONN_MEMBERSHIP_H
 #define WPS_CONN_MEMBERSHIP_H
 

@@ -30,9 +30,8 @@ static struct conn_text *text_new(const struct admission *a,
                                   struct wps_str user)
 {
   struct wps_str id = str_from(a->id);
-  struct conn_text *t =
-      malloc(sizeof(*t) + id.len + user.len + a->req->remote.len +
-             a->chosen.selected.len);
+  struct conn_text *t = malloc(sizeof(*t) + id.len + user.len +
+                               a->req->remote.len + a->chosen.selected.len);
   char *at;
 
   if (t == NULL)
@@ -122,11 +121,10 @@ static int prepare(struct wps_conn *c, const struct admission *a)
     hub_remove(&c->client);
     return rc;
   }
-  return client_events_begin(
-      c, a->answer != NULL &&
-                 (a->answer->view.flags & WPS_ANSWER_APP_STATE) != 0
-             ? a->answer->view.app_state
-             : STR_NONE);
+  return client_events_begin(c, a->answer != NULL && (a->answer->view.flags &
+                                                      WPS_ANSWER_APP_STATE) != 0
+                                    ? a->answer->view.app_state
+                                    : STR_NONE);
 }
 
 static void undo(struct wps_conn *c)
@@ -145,8 +143,8 @@ static void greet(struct wps_conn *c, const struct admission *a)
                             .variant = c->variant,
                             .req = a->req,
                             .who = a->who != NULL ? &a->who->view : NULL,
-                            .answer = a->answer != NULL ? &a->answer->view
-                                                        : NULL,
+                            .answer =
+                                a->answer != NULL ? &a->answer->view : NULL,
                             .selected = a->chosen.selected};
   int rc;
 

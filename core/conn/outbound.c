@@ -13,7 +13,7 @@ enum {
   LARGE_HEAD = 256 - sizeof(struct out_head),
   FREE_HEADS_MAX = 1024,
   FREE_RINGS_MAX = 4096,
-  RING_MIN = 8, /* units; a power of two */
+  RING_MIN = 8,      /* units; a power of two */
   GATHER_MAX = 2048, /* larger frames are not copied */
   IOV_MAX_USED = 64,
   FLUSH_BYTES_MAX = 1024 * 1024 /* per queue and turn, for fairness */
@@ -167,8 +167,7 @@ static int grow(struct outbound *o, struct out_worker *ow)
 
 static bool closing(struct outbound *o)
 {
-  return o->count != 0 &&
-         (unit_at(o, o->count - 1)->flags & OUT_LAST) != 0;
+  return o->count != 0 && (unit_at(o, o->count - 1)->flags & OUT_LAST) != 0;
 }
 
 /* Takes over what the unit owns, also on errors. */
@@ -264,8 +263,8 @@ int outbound_parts(struct outbound *o, struct wps_worker *w, uint32_t opcode,
   unsigned char *at;
 
   for (size_t i = 0; i < count; i++) {
-    size_t n = parts[i].shared != NULL ? parts[i].shared->len
-                                       : parts[i].bytes.len;
+    size_t n =
+        parts[i].shared != NULL ? parts[i].shared->len : parts[i].bytes.len;
 
     if (n > SIZE_MAX / 2 - total)
       return WPS_ETOOBIG;
@@ -298,8 +297,8 @@ int outbound_parts(struct outbound *o, struct wps_worker *w, uint32_t opcode,
   return push(o, w, &u);
 }
 
-int outbound_handshake(struct outbound *o, struct wps_worker *w, const void *bytes,
-                 size_t len)
+int outbound_handshake(struct outbound *o, struct wps_worker *w,
+                       const void *bytes, size_t len)
 {
   struct out_unit u = {.head = head_new(out_of(w), len),
                        .flags = OUT_HANDSHAKE};
@@ -385,7 +384,8 @@ static bool gather_piece(struct gather *g, const unsigned char *p, size_t len)
 
 static bool gather_unit(struct gather *g, const struct out_unit *u, size_t skip)
 {
-  struct gather before = {.count = g->count, .used = g->used, .total = g->total};
+  struct gather before = {
+      .count = g->count, .used = g->used, .total = g->total};
   size_t last_len = g->count != 0 ? g->iov[g->count - 1].iov_len : 0;
   const unsigned char *p;
   size_t len;
@@ -399,10 +399,9 @@ static bool gather_unit(struct gather *g, const struct out_unit *u, size_t skip)
   }
   if (u->frame == NULL)
     return true;
-  p = (u->flags & OUT_PAYLOAD) != 0 ? u->frame->payload
-                                    : frame_wire(u->frame);
-  len = (u->flags & OUT_PAYLOAD) != 0 ? u->frame->len
-                                      : frame_wire_len(u->frame);
+  p = (u->flags & OUT_PAYLOAD) != 0 ? u->frame->payload : frame_wire(u->frame);
+  len =
+      (u->flags & OUT_PAYLOAD) != 0 ? u->frame->len : frame_wire_len(u->frame);
   if (gather_piece(g, p + skip, len - skip))
     return true;
 full:
@@ -433,7 +432,8 @@ static void flush(struct outbound *o, struct wps_worker *w)
     for (uint32_t i = 0; i < o->count; i++) {
       struct out_unit *u = unit_at(o, i);
 
-      if (i != 0 && u->expires != NULL && message_expired(u->expires, w->now_us))
+      if (i != 0 && u->expires != NULL &&
+          message_expired(u->expires, w->now_us))
         break;
       if (!gather_unit(&g, u, i == 0 ? o->sent : 0))
         break;

@@ -33,9 +33,10 @@ enum {
 };
 
 struct out_unit {
-  struct out_head *head;       /* written first, NULL: none */
-  struct wps_frame *frame;     /* then this, NULL: none     */
-  struct wps_message *expires; /* not written by its ttl: dropped; NULL: never */
+  struct out_head *head;   /* written first, NULL: none */
+  struct wps_frame *frame; /* then this, NULL: none     */
+  struct wps_message
+      *expires; /* not written by its ttl: dropped; NULL: never */
   uint32_t flags;
   uint32_t reserved;
 };
@@ -55,10 +56,10 @@ struct outbound {
   struct stream *stream;  /* NULL: what is queued is dropped */
   struct out_unit *units; /* ring */
   uint32_t first, count, cap;
-  uint32_t counted;       /* units with OUT_COUNTED */
-  size_t bytes;           /* queued, all of it      */
-  size_t sent;            /* of the first unit      */
-  bool blocked;           /* waits for writability  */
+  uint32_t counted; /* units with OUT_COUNTED */
+  size_t bytes;     /* queued, all of it      */
+  size_t sent;      /* of the first unit      */
+  bool blocked;     /* waits for writability  */
 };
 
 enum { OUT_HEAD_CLASSES = 2 };

@@ -66,9 +66,8 @@ struct wps_timer *plugin_timer_start(struct wps_worker *w, struct list *owner,
 }
 
 struct wps_timer *plugin_timer_start_conn(struct wps_conn *conn,
-                                          uint64_t delay_ms,
-                                          uint64_t repeat_ms, wps_conn_fn fn,
-                                          void *arg)
+                                          uint64_t delay_ms, uint64_t repeat_ms,
+                                          wps_conn_fn fn, void *arg)
 {
   struct wps_timer *t =
       timer_new(conn->worker, &conn->timers, delay_ms, repeat_ms, arg);

@@ -17,9 +17,8 @@ struct wps_timer *plugin_timer_start(struct wps_worker *w, struct list *owner,
                                      wps_fn fn, void *arg);
 /* On a client: fn(conn, arg); dies with it. */
 struct wps_timer *plugin_timer_start_conn(struct wps_conn *conn,
-                                          uint64_t delay_ms,
-                                          uint64_t repeat_ms, wps_conn_fn fn,
-                                          void *arg);
+                                          uint64_t delay_ms, uint64_t repeat_ms,
+                                          wps_conn_fn fn, void *arg);
 void plugin_timer_stop(struct wps_timer *t);
 /* Stop and free all of a client, or of a worker. */
 void plugin_timers_stop(struct list *owner, struct wps_worker *w);

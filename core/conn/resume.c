@@ -105,9 +105,8 @@ static void log_resumed(const struct wps_conn *c, const struct wps_worker *from)
 static void attach(struct wps_conn *c, struct resumption *r)
 {
   struct wps_worker *w = c->worker;
-  struct wps_resume how = {.struct_size = sizeof(how),
-                           .variant = c->variant,
-                           .req = r->a->req};
+  struct wps_resume how = {
+      .struct_size = sizeof(how), .variant = c->variant, .req = r->a->req};
   int rc;
 
   if (c->stream != NULL)

@@ -21,7 +21,7 @@ struct kept {
 struct session {
   uint32_t retain_ms, max_messages;
   uint64_t max_bytes;
-  uint64_t next_sequence; /* of the next delivery, from 1 */
+  uint64_t next_sequence;  /* of the next delivery, from 1 */
   uint64_t first_sequence; /* of the oldest kept */
   uint64_t bytes;
   struct kept *ring;
@@ -103,9 +103,8 @@ struct wps_str session_token(struct wps_conn *c)
 {
   struct session *s = c->session;
 
-  if (s == NULL ||
-      ticket_make(conn_server_of(c)->keys, conn_hub_name(c), c->text->id,
-                  s->token) != WPS_OK)
+  if (s == NULL || ticket_make(conn_server_of(c)->keys, conn_hub_name(c),
+                               c->text->id, s->token) != WPS_OK)
     return STR_NONE;
   return (struct wps_str){s->token, TICKET_LEN};
 }
@@ -203,6 +202,6 @@ void session_replaced_close(const struct wps_conn *c, uint16_t *code,
                             struct wps_str *reason)
 {
   *code = c->session->replaced_code;
-  *reason = (struct wps_str){c->session->replaced_reason,
-                             c->session->replaced_len};
+  *reason =
+      (struct wps_str){c->session->replaced_reason, c->session->replaced_len};
 }

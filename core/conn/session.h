@@ -14,7 +14,8 @@ struct session;
 int session_enable(struct wps_conn *c, const struct wps_session *opts);
 void session_free(struct wps_conn *c);
 uint32_t session_retain_ms(const struct wps_conn *c);
-/* A fresh ticket; lives until the next one. {NULL,0}: no session, no entropy. */
+/* A fresh ticket; lives until the next one. {NULL,0}: no session, no entropy.
+ */
 struct wps_str session_token(struct wps_conn *c);
 
 /* Number, keep and, with a socket, hand to deliver(). Too much ends the client

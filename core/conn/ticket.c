@@ -56,8 +56,8 @@ int ticket_make(const struct keys *keys, struct wps_str hub, struct wps_str id,
   return WPS_OK;
 }
 
-int ticket_check(const struct keys *keys, struct wps_str hub,
-                 struct wps_str id, struct wps_str ticket)
+int ticket_check(const struct keys *keys, struct wps_str hub, struct wps_str id,
+                 struct wps_str ticket)
 {
   unsigned char bytes[TICKET_LEN / 4 * 3 + 3];
   uint64_t expires = 0;

@@ -16,7 +16,7 @@ enum { TICKET_BYTES = 1 + 8 + 8 + KEYS_MAC_LEN, TICKET_LEN = 66 };
 int ticket_make(const struct keys *keys, struct wps_str hub, struct wps_str id,
                 char out[TICKET_LEN + 1]);
 /* Errors: EUNAUTHORIZED (malformed, forged, for another one, expired). */
-int ticket_check(const struct keys *keys, struct wps_str hub,
-                 struct wps_str id, struct wps_str ticket);
+int ticket_check(const struct keys *keys, struct wps_str hub, struct wps_str id,
+                 struct wps_str ticket);
 
 #endif

@@ -193,8 +193,7 @@ static void load_hub(struct settings *s, const struct node *map, size_t i)
     return;
   }
   ping = section_has(block->cfg, "ping_interval") ? block->cfg : websocket;
-  hub->ping_interval_ms =
-      (uint32_t)config_api.get_int(ping, "ping_interval");
+  hub->ping_interval_ms = (uint32_t)config_api.get_int(ping, "ping_interval");
   hub->anonymous_allow = config_api.get_int(block->cfg, "anonymous") == 1;
   load_handlers(s, block, hub, map->items[i]);
 }

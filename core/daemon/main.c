@@ -40,9 +40,8 @@ static int print_defaults(const struct options *o)
   for (size_t i = 0; blocks != NULL && i < s.plugin_count; i++) {
     const struct wps_component *c = s.plugins[i].component;
 
-    blocks[i] = (struct manual_block){.name = s.plugins[i].name,
-                                      .summary = c->summary,
-                                      .schema = c->schema};
+    blocks[i] = (struct manual_block){
+        .name = s.plugins[i].name, .summary = c->summary, .schema = c->schema};
     if (c->kind == WPS_KIND_UPSTREAM)
       blocks[i].handler_schema = c->ops.upstream->handler_schema;
   }

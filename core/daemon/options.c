@@ -22,16 +22,18 @@ static const struct option long_options[] = {
 
 void options_help(void)
 {
-  puts("usage: webpubsubd -c FILE [--set path.to.key=value]...\n"
-       "       webpubsubd -t -c FILE     check the configuration, open no port\n"
-       "       webpubsubd --dev [--port N]  loopback, any hub, published key\n"
-       "       webpubsubd --print-defaults [-c FILE]\n"
-       "       webpubsubd --version | --help\n"
-       "\n"
-       "Without -c: " SYSCONFDIR "/webpubsubd/webpubsubd.yaml, or the file that\n"
-       "WEBPUBSUBD_CONFIG names. WEBPUBSUBD_A__B=value sets a.b. Logs go to\n"
-       "stderr; SIGTERM drains and exits 0. See webpubsubd(8) and\n"
-       "webpubsubd.yaml(5).");
+  puts(
+      "usage: webpubsubd -c FILE [--set path.to.key=value]...\n"
+      "       webpubsubd -t -c FILE     check the configuration, open no port\n"
+      "       webpubsubd --dev [--port N]  loopback, any hub, published key\n"
+      "       webpubsubd --print-defaults [-c FILE]\n"
+      "       webpubsubd --version | --help\n"
+      "\n"
+      "Without -c: " SYSCONFDIR
+      "/webpubsubd/webpubsubd.yaml, or the file that\n"
+      "WEBPUBSUBD_CONFIG names. WEBPUBSUBD_A__B=value sets a.b. Logs go to\n"
+      "stderr; SIGTERM drains and exits 0. See webpubsubd(8) and\n"
+      "webpubsubd.yaml(5).");
 }
 
 static bool complain(const char *what, const char *arg)

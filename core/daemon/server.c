@@ -137,9 +137,9 @@ static bool make_parts(struct server *s, char *why, size_t why_size)
   message_set_limit(s->conns.limits.message_max);
   s->conns.instances = &s->instances;
   s->conns.keys = s->settings->keys;
-  s->conns.hubs = hubs_new(s->workers, s->settings->hubs,
-                           s->settings->hub_count,
-                           (size_t)number(core, "limits", "hubs"));
+  s->conns.hubs =
+      hubs_new(s->workers, s->settings->hubs, s->settings->hub_count,
+               (size_t)number(core, "limits", "hubs"));
   fill_http(&s->http.settings, core);
   s->http.router = router_new();
   s->http.hooks = (struct http_hooks){.arg = &s->conns,
@@ -329,9 +329,9 @@ void server_print_ready(const struct server *s)
 
       name = listener_name(g);
       printf(" %s%.*s",
-             str_starts(name, "unix:")  ? ""
-             : listener_is_tls(g)       ? "https://"
-                                        : "http://",
+             str_starts(name, "unix:") ? ""
+             : listener_is_tls(g)      ? "https://"
+                                       : "http://",
              STR_ARG(name));
     }
     printf("\n");

@@ -71,8 +71,8 @@ static void load_document(struct settings *s, const struct options *o)
 static void apply_environment(struct settings *s)
 {
   struct node *plugins = node_get(document_root(s->document), "plugins");
-  size_t count = plugins != NULL && plugins->kind == NODE_MAP ? plugins->count
-                                                              : 0;
+  size_t count =
+      plugins != NULL && plugins->kind == NODE_MAP ? plugins->count : 0;
   const char **known =
       calloc(count + ARRAY_LEN(shipped_names) + 1, sizeof(*known));
 
@@ -140,12 +140,13 @@ static void load_keys(struct settings *s)
     access[i] = (struct wps_bytes){key.ptr, key.len};
   }
   if (access != NULL)
-    s->keys = keys_new(access, count,
-                       (struct wps_bytes){service.len != 0 ? service.ptr : NULL,
-                                          service.len});
+    s->keys = keys_new(
+        access, count,
+        (struct wps_bytes){service.len != 0 ? service.ptr : NULL, service.len});
   if (s->keys == NULL)
-    faults_add(s->faults, NULL, "the keys cannot be set up: out of memory, or "
-                                "no random numbers");
+    faults_add(s->faults, NULL,
+               "the keys cannot be set up: out of memory, or "
+               "no random numbers");
   free(access);
 }
 
@@ -212,8 +213,7 @@ static void load_listeners(struct settings *s)
     struct wps_str address = get(one, "address");
     char why[512];
 
-    if (address.len != 0 &&
-        !listener_address_ok(address.ptr, why, sizeof(why)))
+    if (address.len != 0 && !listener_address_ok(address.ptr, why, sizeof(why)))
       config_api.error(one, "address", "%s", why);
     s->tls[i] = load_tls(one);
     s->listen_count = i + 1;
@@ -253,8 +253,7 @@ static bool load_plugin_file(struct settings *s, const struct position *at,
 
   if (path == NULL || base_c == NULL) {
     faults_add(s->faults, at, "out of memory");
-  } else if (!loader_open(path, &host_table, &out->loaded, why,
-                          sizeof(why))) {
+  } else if (!loader_open(path, &host_table, &out->loaded, why, sizeof(why))) {
     near = access(path, F_OK) == 0
                ? NULL
                : nearest(base, shipped_names, ARRAY_LEN(shipped_names));
@@ -303,10 +302,10 @@ static void load_plugin(struct settings *s, const struct node *map, size_t i)
     return;
   }
   p->name = str_dup(map->keys[i]);
-  p->cfg = section_check(map->items[i], at,
-                         p->component->schema != NULL ? p->component->schema
-                                                      : &none,
-                         &plugin_schema, NULL, s->faults);
+  p->cfg =
+      section_check(map->items[i], at,
+                    p->component->schema != NULL ? p->component->schema : &none,
+                    &plugin_schema, NULL, s->faults);
   s->plugin_count++;
   if (p->name == NULL || p->cfg == NULL)
     faults_add(s->faults, at, "out of memory");

@@ -63,7 +63,10 @@ static void drain_worker(void *arg)
   for (size_t i = 0; i < s->listener_count; i++)
     listener_stop(s->listeners[i], w);
   http_worker_drain(w);
-  if (conn_drain_start(w, s->drain_spread_ms, clients_drained, s) != WPS_OK)
+  if (conn_drain_start(w, s->drain_spread_ms,
+                       s->drain_spread_ms +
+                           (s->drain_timeout_ms - s->drain_spread_ms) / 2,
+                       clients_drained, s) != WPS_OK)
     clients_drained(s);
 }
 
@@ -90,8 +93,7 @@ void shutdown_begin(struct server *s)
   s->stopping = true;
   log_line(WPS_LOG_INFO, "core", "shutting down");
   atomic_store(&s->conns.draining, true);
-  s->drain_until_us =
-      clock_now_us() + (int64_t)s->drain_timeout_ms * 1000;
+  s->drain_until_us = clock_now_us() + (int64_t)s->drain_timeout_ms * 1000;
   timer_init(&s->deadline, too_late);
   timer_start(workers_main(s->workers), &s->deadline, s->drain_timeout_ms);
   s->workers_draining = count;

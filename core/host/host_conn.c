@@ -98,8 +98,7 @@ static int deliver(struct wps_conn *c, struct wps_message *msg)
   return conn_deliver_one(c, msg);
 }
 
-static void close_conn(struct wps_conn *c, uint16_t code,
-                       struct wps_str reason)
+static void close_conn(struct wps_conn *c, uint16_t code, struct wps_str reason)
 {
   CONTRACT_CONN(c, "conn->close");
   conn_close(c, code, reason);

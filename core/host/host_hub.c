@@ -10,8 +10,8 @@
 /* ---- memberships ---- */
 
 static int join(struct wps_conn *c, struct wps_str group,
-                const struct wps_membership *how, wps_joined_fn done,
-                void *arg, uint64_t tag)
+                const struct wps_membership *how, wps_joined_fn done, void *arg,
+                uint64_t tag)
 {
   struct wps_member *m;
   int rc;
@@ -50,8 +50,7 @@ static int leave(struct wps_conn *c, struct wps_str group,
                                                         .tag = tag});
 }
 
-static struct wps_member *member(const struct wps_conn *c,
-                                 struct wps_str group)
+static struct wps_member *member(const struct wps_conn *c, struct wps_str group)
 {
   CONTRACT_CONN(c, "hub->member");
   return group_membership(&c->client, group);
@@ -75,8 +74,7 @@ static uint64_t member_serial(const struct wps_member *m)
   return m->serial;
 }
 
-static int member_update(struct wps_member *m,
-                         const struct wps_membership *how)
+static int member_update(struct wps_member *m, const struct wps_membership *how)
 {
   CONTRACT_MEMBER(m, "hub->member_update");
   return membership_update(m, how);

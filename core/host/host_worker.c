@@ -46,8 +46,7 @@ static struct wps_timer *timer_begin(struct wps_instance *self,
 {
   UNUSED(self);
   CONTRACT_WORKER(w, "worker->timer_start");
-  return plugin_timer_start(w, &w->conns->timers, delay_ms, repeat_ms, fn,
-                            arg);
+  return plugin_timer_start(w, &w->conns->timers, delay_ms, repeat_ms, fn, arg);
 }
 
 struct wps_watch {

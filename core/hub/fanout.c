@@ -133,8 +133,7 @@ static void walk_local(struct hub_worker *hw, const struct wps_target *t,
     if (head == NULL)
       break;
     for (struct list *l = head->next; l != head; l = l->next)
-      deliver(hw, CONTAINER_OF(l, struct hub_client, in_user), NULL, f,
-              serial);
+      deliver(hw, CONTAINER_OF(l, struct hub_client, in_user), NULL, f, serial);
     break;
   default:
     for (struct list *l = hw->clients.next; l != &hw->clients; l = l->next)
@@ -170,8 +169,7 @@ static void job_unref(struct publish_job *job)
 
 static void job_run(struct post *post)
 {
-  struct publish_job *job =
-      CONTAINER_OF(post, struct publish_post, post)->job;
+  struct publish_job *job = CONTAINER_OF(post, struct publish_post, post)->job;
   struct wps_worker *w = worker_current();
   struct hub_worker *hw;
 
@@ -256,8 +254,7 @@ int hub_publish(struct wps_worker *w, const struct wps_target *t,
   if (rc != WPS_OK)
     return rc;
   if (workers_count(w->all) > 1) {
-    struct group *g =
-        t->kind == WPS_TO_GROUP ? group_find(hw, t->name) : NULL;
+    struct group *g = t->kind == WPS_TO_GROUP ? group_find(hw, t->name) : NULL;
 
     others = g != NULL ? atomic_load(&g->shared->workers)
                        : hub_target_workers(hw->hub, t);

@@ -41,7 +41,8 @@ int hub_publish(struct wps_worker *w, const struct wps_target *target,
                 uint64_t *receivers);
 
 /* Clients that a target names on this worker, `excluded` left out, into a
- * malloc'ed array: commands change the lists they would walk. Errors: ENOMEM. */
+ * malloc'ed array: commands change the lists they would walk. Errors: ENOMEM.
+ */
 int hub_select(struct hub_worker *hw, const struct wps_target *target,
                struct hub_client ***out, size_t *count);
 /* Their number, O(1) without `excluded`. */

@@ -27,8 +27,7 @@ static struct group *group_new(struct hub_worker *hw, struct wps_str name)
   g->hw = hw;
   /* With one worker nobody else could have members. */
   if (workers_count(hw->worker->all) > 1) {
-    g->shared =
-        shared_group_enter(hw->hub->shared, name, hw->worker->index);
+    g->shared = shared_group_enter(hw->hub->shared, name, hw->worker->index);
     if (g->shared == NULL)
       goto fail;
   }
@@ -89,7 +88,8 @@ static int group_grow(struct group *g)
   return WPS_OK;
 }
 
-struct wps_member *group_membership(const struct hub_client *c, struct wps_str name)
+struct wps_member *group_membership(const struct hub_client *c,
+                                    struct wps_str name)
 {
   struct group *g;
 

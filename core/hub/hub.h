@@ -33,7 +33,7 @@ struct hub_handler {
   struct wps_handler view;
   struct wps_instance *upstream; /* set once the instances exist */
   size_t upstream_block;         /* for whoever makes them       */
-  uint32_t system_events; /* WPS_EVENT_* bits */
+  uint32_t system_events;        /* WPS_EVENT_* bits */
   bool all_user_events;
   const struct wps_str *user_events; /* names, any case */
   size_t user_event_count;
@@ -83,8 +83,7 @@ struct hub {
 /* What the room above does for the hubs: how a message reaches a client, and
  * how a reference becomes a client of this worker. */
 struct hub_ops {
-  void (*deliver)(struct hub_client *c, struct wps_member *m,
-                  struct fanout *f);
+  void (*deliver)(struct hub_client *c, struct wps_member *m, struct fanout *f);
   struct hub_client *(*find)(struct wps_worker *w, struct wps_conn_ref ref);
 };
 
@@ -97,9 +96,9 @@ struct hub_worker_set {
 struct hub_worker {
   struct hub *hub;
   struct wps_worker *worker;
-  struct table groups; /* struct group */
-  struct table users;  /* struct hub_user */
-  struct list clients; /* struct hub_client.in_hub */
+  struct table groups;    /* struct group */
+  struct table users;     /* struct hub_user */
+  struct list clients;    /* struct hub_client.in_hub */
   uint64_t fanout_serial; /* marks excluded clients of the current fan-out */
 };
 
@@ -111,7 +110,7 @@ struct group {
   size_t count;                /* members */
   size_t used;                 /* entries, holes included */
   size_t cap;
-  uint32_t walking;            /* fan-outs under way: no entry may move */
+  uint32_t walking; /* fan-outs under way: no entry may move */
   uint32_t holes;
 };
 
@@ -157,7 +156,7 @@ int group_join(struct hub_client *c, struct wps_str name, uint64_t serial,
                struct wps_member **out, bool *fresh);
 void group_leave(struct wps_member *m); /* frees m */
 struct wps_member *group_membership(const struct hub_client *c,
-                                struct wps_str name);
+                                    struct wps_str name);
 struct group *group_find(const struct hub_worker *hw, struct wps_str name);
 /* The last walk over the group is over: close the holes it has left. */
 void group_settle(struct group *g);

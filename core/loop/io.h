@@ -19,7 +19,8 @@ struct io {
   void (*fn)(struct io *self, uint32_t events);
 };
 
-void io_init(struct io *io, int fd, void (*fn)(struct io *self, uint32_t events));
+void io_init(struct io *io, int fd,
+             void (*fn)(struct io *self, uint32_t events));
 /* What is waited for, WPS_READ | WPS_WRITE; 0 stops. Cheap when unchanged. */
 void io_want(struct wps_worker *w, struct io *io, uint32_t events);
 /* Before the descriptor is closed. */

@@ -33,16 +33,16 @@ struct hub_worker_set;
 struct http_worker;
 
 struct wps_worker {
-  uint32_t index;           /* 0..count-1, or WORKER_MAIN */
-  uint32_t stopping;        /* set by workers_stop(); the loop ends when idle */
+  uint32_t index;    /* 0..count-1, or WORKER_MAIN */
+  uint32_t stopping; /* set by workers_stop(); the loop ends when idle */
   struct workers *all;
   struct ev_loop *loop;
-  int64_t now_us;           /* monotonic, taken once per turn */
+  int64_t now_us; /* monotonic, taken once per turn */
   struct timers timers;
   struct mailbox mailbox;
-  struct list deferred;     /* struct defer */
-  struct list flushers;     /* struct flusher */
-  void **instance_states;   /* by instance id: plug/instance.c */
+  struct list deferred;   /* struct defer */
+  struct list flushers;   /* struct flusher */
+  void **instance_states; /* by instance id: plug/instance.c */
   size_t instance_state_count;
   struct conn_worker *conns;
   struct hub_worker_set *hubs;

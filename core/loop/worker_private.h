@@ -9,17 +9,17 @@
 #include "loop/worker.h"
 
 struct worker_private {
-  ev_async wake;     /* the mailbox has something                       */
-  ev_timer tick;     /* wakes the loop for the wheel, does nothing else */
-  ev_check begin;    /* first after the poll: takes the time            */
-  ev_prepare end;    /* last before the poll: deferred calls, flushers  */
-  ev_idle restless;  /* active: the next poll does not sleep            */
+  ev_async wake;         /* the mailbox has something                       */
+  ev_timer tick;         /* wakes the loop for the wheel, does nothing else */
+  ev_check begin;        /* first after the poll: takes the time            */
+  ev_prepare end;        /* last before the poll: deferred calls, flushers  */
+  ev_idle restless;      /* active: the next poll does not sleep            */
   struct ev_loop *probe; /* never run: io_leave() */
   ev_embed epoll;        /* on it                 */
-  uint64_t tick_ms;  /* what `tick` is set for                          */
-  struct list later; /* worker_defer_next()                             */
-  bool settled;      /* `end` has run and the poll comes next           */
-  bool started;      /* thread runs                                     */
+  uint64_t tick_ms;      /* what `tick` is set for                          */
+  struct list later;     /* worker_defer_next()                             */
+  bool settled;          /* `end` has run and the poll comes next           */
+  bool started;          /* thread runs                                     */
   struct post stop;
   pthread_t thread;
   char name[24];

@@ -232,9 +232,9 @@ int message_frame(struct wps_message *m, const struct wps_instance *instance,
       }
       mine->next = head;
       e = mine;
-    } while (!atomic_compare_exchange_weak_explicit(
-        &m->encodings, &head, mine, memory_order_acq_rel,
-        memory_order_acquire));
+    } while (!atomic_compare_exchange_weak_explicit(&m->encodings, &head, mine,
+                                                    memory_order_acq_rel,
+                                                    memory_order_acquire));
   }
   if (e->unsupported)
     return WPS_ENOTSUP;

@@ -20,7 +20,7 @@ struct wps_frame {
   uint32_t opcode;
   uint32_t header_len;
   uint32_t reserved;
-  size_t len; /* payload */
+  size_t len;                               /* payload */
   unsigned char room[FRAME_HEADER_MAX + 6]; /* header ends at its end */
   unsigned char payload[];
 };
@@ -46,12 +46,12 @@ struct wps_message {
   _Atomic uint32_t refs;
   uint32_t size_class;
   struct wps_message_info info;
-  int64_t expires_ms;                 /* monotonic; 0: never                */
-  uint64_t cost;                      /* payload and tags, for byte limits  */
+  int64_t expires_ms;                   /* monotonic; 0: never                */
+  uint64_t cost;                        /* payload and tags, for byte limits  */
   _Atomic(struct encoding *) encodings; /* grows at its head by CAS         */
-  wps_fn release;                     /* adopt() */
+  wps_fn release;                       /* adopt() */
   void *release_arg;
-  char storage[];                     /* what info points at */
+  char storage[]; /* what info points at */
 };
 
 /* The largest payload that create() accepts; set once at start. */

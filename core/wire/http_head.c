@@ -352,6 +352,11 @@ enum http_head_result http_head_parse(const char *data, size_t len,
     goto fail;
   }
   if (!find_head(data, len - start, limits, &s, &f)) {
+    /* A client of another protocol, that now waits for us to speak, should hear
+     * of it. Only while little has come behind the line, so that a head that
+     * dribbles in is not looked at anew with each byte. */
+    if (f.status == 0 && s.line_len != 0 && len - start - s.fields <= 64)
+      scan_line((struct wps_str){data, s.line_len}, out, &f);
     if (f.status == 0)
       return HTTP_HEAD_MORE;
     goto fail;

@@ -23,9 +23,10 @@ typedef void (*accept_fn)(void *arg, struct wps_worker *w, struct stream *s,
                           struct wps_str remote,
                           const struct listener_group *from);
 
-/* address: "0.0.0.0:8080", "[::1]:0", "localhost:80", "unix:/path". Port 0 takes a free
- * port, the same for all workers. NULL on failure, with a sentence in `why`
- * (a stale unix socket is replaced; a live one is a failure). Thread: main. */
+/* address: "0.0.0.0:8080", "[::1]:0", "localhost:80", "unix:/path". Port 0
+ * takes a free port, the same for all workers. NULL on failure, with a sentence
+ * in `why` (a stale unix socket is replaced; a live one is a failure). Thread:
+ * main. */
 struct listener_group *listener_open(const char *address,
                                      struct tls_context *tls,
                                      uint32_t worker_count, char *why,

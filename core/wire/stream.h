@@ -26,8 +26,8 @@ struct stream_ops {
 
 /* Results of read and write below zero. */
 enum {
-  STREAM_AGAIN = -1,  /* nothing now; readable()/writable() will be called   */
-  STREAM_ERROR = -2   /* reset, TLS failure; stream_error() has the sentence */
+  STREAM_AGAIN = -1, /* nothing now; readable()/writable() will be called   */
+  STREAM_ERROR = -2  /* reset, TLS failure; stream_error() has the sentence */
 };
 
 /* Take over a connected non-blocking socket; tls NULL: plain. Not yet watched
@@ -45,7 +45,8 @@ void stream_detach(struct stream *s);
  * TLS handshake happens inside. */
 ssize_t stream_read(struct stream *s, void *buf, size_t len);
 /* >=0 bytes taken (may be short), STREAM_AGAIN, STREAM_ERROR. Plain streams
- * write all of it with one system call; TLS joins small pieces to full records. */
+ * write all of it with one system call; TLS joins small pieces to full records.
+ */
 ssize_t stream_writev(struct stream *s, const struct iovec *iov, int iov_count);
 /* Pause and continue reading. While paused the end of the socket may go
  * unnoticed until it is written to. */

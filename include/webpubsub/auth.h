@@ -35,7 +35,7 @@ struct wps_auth {
 
   /* Decide about a handshake or an API request; request->purpose says which.
    * Finish with auth->accept, reply->fail (EUNAUTHORIZED, EFORBIDDEN,
-   * EUNAVAILABLE) or reply->decline when there are no credentials of its kind:
+   * EUNAVAILABLE, EAGAIN) or reply->decline when there are none of its kind:
    * when all decline, the hub's anonymous policy decides. `wstate` is this
    * worker's state. Thread: the worker of the request. */
   void (*authenticate)(void *inst, void *wstate, struct wps_request *req,

@@ -335,7 +335,7 @@ suite('a machine in trouble', () => {
     const flood = await Promise.allSettled(Array.from({ length: 100 }, () => s.raw()));
     await b.publish('fd', 'still served');
     assert.equal((await a.json()).data, 'still served');
-    assert.ok(s.descriptors instanceof Function && (await s.descriptors()) <= 64);
+    assert.ok((await s.descriptors()) >= 60, 'the test has exhausted them');
     for (const r of flood) r.value?.destroy();
     await until(10000, 'somebody new comes in', async () => {
       try { const c = await s.json(); await c.publish('fd', 'new'); return true; } catch { return false; }

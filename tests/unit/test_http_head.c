@@ -441,6 +441,7 @@ START_TEST(limits_while_incomplete)
   char text[100];
 
   memset(text, 'G', sizeof(text));
+  memcpy(text, "GET /GGGGGG HTTP/1.1", 20);
   ck_assert_uint_eq(status_of((struct wps_str){text, 20}, &small), 1);
   ck_assert_uint_eq(status_of((struct wps_str){text, 21}, &small), 414);
   text[20] = '\r';
@@ -448,6 +449,15 @@ START_TEST(limits_while_incomplete)
   text[21] = '\n';
   ck_assert_uint_eq(status_of((struct wps_str){text, 22 + 30}, &small), 1);
   ck_assert_uint_eq(status_of((struct wps_str){text, 22 + 31}, &small), 431);
+}
+END_TEST
+
+/* Who speaks another protocol and waits for an answer gets one. */
+START_TEST(a_bad_request_line_is_refused_at_once)
+{
+  ck_assert_uint_eq(status_c("SSH-2.0-OpenSSH_9.2\r\n"), 400);
+  ck_assert_uint_eq(status_c("*1\r\n$4\r\nPING\r\n"), 400);
+  ck_assert_uint_eq(status_c("GET / HTTP/1.1\r\nHost: a\r\n"), 1);
 }
 END_TEST
 
@@ -545,6 +555,7 @@ int main(void)
   tcase_add_test(t, every_byte_in_names_values_and_targets);
   tcase_add_test(t, limits_of_line_and_block);
   tcase_add_test(t, limits_while_incomplete);
+  tcase_add_test(t, a_bad_request_line_is_refused_at_once);
   tcase_add_test(t, limit_of_the_number_of_fields);
   tcase_add_test(t, percent);
   srunner_run_all(r, CK_ENV);

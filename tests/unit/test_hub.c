@@ -10,8 +10,6 @@
 #include "hub/shared.h"
 #include "plug/plugin.h"
 
-
-
 /* A client of this test: counts what it gets, and may leave in the middle. */
 struct client {
   struct hub_client hub; /* first */
@@ -59,8 +57,8 @@ static void world_make(struct world *x, uint32_t workers)
   ck_assert_ptr_nonnull(x->workers);
   x->hubs = hubs_new(x->workers, settings, ARRAY_LEN(settings), 3);
   for (uint32_t i = 0; i < workers; i++)
-    ck_assert_int_eq(
-        hub_worker_start(workers_at(x->workers, i), x->hubs, &ops), WPS_OK);
+    ck_assert_int_eq(hub_worker_start(workers_at(x->workers, i), x->hubs, &ops),
+                     WPS_OK);
   x->w = workers_at(x->workers, 0);
   ck_assert_int_eq(hub_worker_get(x->w, STR("chat"), true, &x->hw), WPS_OK);
 }
@@ -195,9 +193,8 @@ START_TEST(targets_and_exclusions)
   struct world x;
   struct client c[3];
   struct wps_str excluded[] = {STR("c1"), STR("unknown")};
-  struct wps_target count = {.struct_size = sizeof(count),
-                             .kind = WPS_TO_HUB,
-                             .hub = STR("chat")};
+  struct wps_target count = {
+      .struct_size = sizeof(count), .kind = WPS_TO_HUB, .hub = STR("chat")};
   static const char *const ids[] = {"c0", "c1", "c2"};
 
   world_make(&x, 1);

@@ -124,8 +124,9 @@ static const struct match_case cases[] = {
     {"clientA.rooms.?1", "clientA.rooms.ab1", false},
     {"literal\\*star", "literal*star", true},
     {"literal\\*star", "literalXstar", false},
-    {"a?c", "a\xc3\xa9"
-            "c",
+    {"a?c",
+     "a\xc3\xa9"
+     "c",
      true},
     {"*.b.*", "a.b.c", true},
     {"*.b.*", "x.a.b.c", false},
@@ -250,8 +251,7 @@ START_TEST(counts_are_bounded)
   ck_assert_uint_eq(k.count, 4);
   ck_assert(roles_allow(&r, WPS_ACT_PUBLISH, s("g999")));
   ck_assert(!roles_allow(&r, WPS_ACT_PUBLISH, s("g1000")));
-  ck_assert_int_eq(roles_grant(&r, WPS_ACT_PUBLISH, s("one more")),
-                   WPS_ELIMIT);
+  ck_assert_int_eq(roles_grant(&r, WPS_ACT_PUBLISH, s("one more")), WPS_ELIMIT);
   roles_free(&r);
 }
 END_TEST

@@ -61,9 +61,8 @@ START_TEST(without_keys_nothing_verifies)
   struct keys *k = keys_new(NULL, 0, (struct wps_bytes){NULL, 0});
   uint8_t mac[KEYS_MAC_LEN] = {0};
 
-  ck_assert_int_eq(
-      keys_verify(k, 0, STR(""), (struct wps_bytes){"x", 1}, mac),
-      WPS_ENOTFOUND);
+  ck_assert_int_eq(keys_verify(k, 0, STR(""), (struct wps_bytes){"x", 1}, mac),
+                   WPS_ENOTFOUND);
   keys_free(k);
 }
 END_TEST
@@ -98,7 +97,8 @@ END_TEST
 START_TEST(rotating_access_keys_leaves_tickets_good)
 {
   struct keys *before = make(access_text, service_text);
-  struct keys *after = make("another access key, 32 bytes and more", service_text);
+  struct keys *after =
+      make("another access key, 32 bytes and more", service_text);
   struct keys *elsewhere = make(access_text, NULL);
   char t[TICKET_LEN + 1];
 

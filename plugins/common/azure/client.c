@@ -111,8 +111,10 @@ static void answer_forbidden(struct azure_client *client, struct wps_conn *conn,
   size_t verb_len = strlen(verb);
   char *at = text;
 
-  if (!(req->flags & AZURE_HAS_ACK))
+  if (!(req->flags & AZURE_HAS_ACK)) {
+    answer(client, conn, 0, 0, &error);
     return;
+  }
   memcpy(at, head, sizeof(head) - 1);
   at += sizeof(head) - 1;
   memcpy(at, verb, verb_len);

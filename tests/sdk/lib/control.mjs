@@ -2,15 +2,17 @@
 // Server-side commands and events through the fixture plugins, until the REST
 // API and webhooks do it.
 import assert from 'node:assert/strict';
-import { hasPlugin, plugin, suiteServer, testServer } from './server.mjs';
+import {
+  fixture, hasFixture, suiteServer, testServer,
+} from './server.mjs';
 
-export const hasControl = hasPlugin('http-control');
-export const hasUpstream = hasPlugin('upstream-fixture');
+export const hasControl = hasFixture('http-control');
+export const hasUpstream = hasFixture('upstream-fixture');
 
 function plugins(more) {
   return {
-    ...(hasControl ? { 'http-control': { path: plugin('http-control') } } : {}),
-    ...(hasUpstream ? { 'upstream-fixture': { path: plugin('upstream-fixture') } } : {}),
+    ...(hasControl ? { 'http-control': { path: fixture('http-control') } } : {}),
+    ...(hasUpstream ? { 'upstream-fixture': { path: fixture('upstream-fixture') } } : {}),
     ...more,
   };
 }

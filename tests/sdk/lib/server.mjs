@@ -25,9 +25,12 @@ const top = resolve(dirname(import.meta.filename), '../../..');
 export const DAEMON = resolve(process.env.WEBPUBSUBD ?? join(top, 'build/webpubsubd'));
 export const TOOL = resolve(process.env.WEBPUBSUBCTL ?? join(dirname(DAEMON), 'webpubsubctl'));
 export const PLUGINS = resolve(process.env.WEBPUBSUBD_PLUGIN_DIR ?? join(dirname(DAEMON), '.libs'));
+export const FIXTURES = resolve(process.env.WEBPUBSUBD_FIXTURE_DIR ?? join(dirname(DAEMON), 'tests/fixtures/.libs'));
 export const SOURCE = top;
 export const plugin = (name) => join(PLUGINS, `${name}.so`);
-export const hasPlugin = (name) => existsSync(plugin(name));
+/** Plugins that only tests load; `make check` builds them. */
+export const fixture = (name) => join(FIXTURES, `${name}.so`);
+export const hasFixture = (name) => existsSync(fixture(name));
 
 /** The suites that run a second time over TLS ask this. */
 export const secure = process.env.SDK_TLS === '1';
