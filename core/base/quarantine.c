@@ -16,8 +16,13 @@ static size_t next_slot;
 
 static void release_all(void)
 {
-  for (size_t i = 0; i < HELD; i++)
+  /* Threads that are no workers may still run, and free, meanwhile. */
+  pthread_mutex_lock(&lock);
+  for (size_t i = 0; i < HELD; i++) {
     free(held[i]);
+    held[i] = NULL;
+  }
+  pthread_mutex_unlock(&lock);
 }
 
 static void at_exit_once(void)

@@ -219,14 +219,29 @@ void hub_worker_stop(struct wps_worker *w)
   w->hubs = NULL;
 }
 
+/* Hub names are compared in any case; clients come with folded ones. */
+static struct wps_str fold(struct wps_str name, char room[HUB_NAME_MAX])
+{
+  for (size_t i = 0; i < name.len && name.len <= HUB_NAME_MAX; i++)
+    if (name.ptr[i] >= 'A' && name.ptr[i] <= 'Z') {
+      memcpy(room, name.ptr, name.len);
+      str_lower(room, name.len);
+      return (struct wps_str){room, name.len};
+    }
+  return name;
+}
+
 int hub_worker_get(struct wps_worker *w, struct wps_str name, bool create,
                    struct hub_worker **out)
 {
+  char room[HUB_NAME_MAX];
   struct hub_worker_set *set = w->hubs;
-  struct hub_worker *hw = table_get(&set->by_name, name);
+  struct hub_worker *hw;
   struct hub *hub;
   int rc;
 
+  name = fold(name, room);
+  hw = table_get(&set->by_name, name);
   if (hw != NULL) {
     *out = hw;
     return WPS_OK;

@@ -19,13 +19,14 @@ struct wps_principal {
   struct wps_str user;          /* may be empty: anonymous but welcome       */
   const struct wps_str *roles;  /* e.g. "webpubsub.sendToGroup.news"         */
   size_t role_count;
-  const struct wps_str *groups; /* joined at once                            */
+  const struct wps_str *groups; /* joined at once; a bad name is refused     */
   size_t group_count;
   /* One pair per value, so that lists repeat their name; text as it is, all
    * else as JSON text. Kept until the client is in, not longer. */
   const struct wps_pair *claims;
   size_t claim_count;
-  int64_t expires_unix_ms;      /* 0: never. The subprotocol acts on it      */
+  int64_t expires_unix_ms;      /* 0: never. For the subprotocol; the core   */
+                                /*   ends nobody for it                      */
 };
 
 /* A component of kind WPS_KIND_AUTH. */
@@ -36,8 +37,8 @@ struct wps_auth {
   /* Decide about a handshake or an API request; request->purpose says which.
    * Finish with auth->accept, reply->fail (EUNAUTHORIZED, EFORBIDDEN,
    * EUNAVAILABLE, EAGAIN) or reply->decline when there are none of its kind:
-   * when all decline, the hub's anonymous policy decides. `wstate` is this
-   * worker's state. Thread: the worker of the request. */
+   * when all decline, the hub's anonymous policy decides, and a route answers
+   * 401. `wstate` is this worker's state. Thread: the worker of the request. */
   void (*authenticate)(void *inst, void *wstate, struct wps_request *req,
                        struct wps_reply *reply);
 };

@@ -30,7 +30,8 @@ struct wps_config_item {
   uint32_t type;                       /* WPS_CONF_*                         */
   uint32_t flags;
   const char *fallback;                /* default as written in the file     */
-  int64_t min, max;                    /* both 0: unbounded                  */
+  int64_t min, max;                    /* of a number, or of a text's bytes; */
+                                       /*   both 0: unbounded                */
   const char *const *choices;          /* NULL-terminated, WPS_CONF_ENUM     */
   const struct wps_config_schema *items;   /* WPS_CONF_SECTION               */
   const char *help;                    /* one line; becomes the manual       */
@@ -50,7 +51,10 @@ struct wps_config_schema {
 struct wps_config_api {
   uint32_t struct_size, reserved;
 
-  /* Thread: any. Lifetime: results live as long as `cfg`, which lives until
+  /* get_int() also for durations, sizes and the index of an enum; get_str()
+   * for secrets and the word of an enum, too, and {NULL, 0} where nothing was
+   * written and there is no default.
+   * Thread: any. Lifetime: results live as long as `cfg`, which lives until
    * the component's destroy() has returned. */
   bool (*get_bool)(const struct wps_config *cfg, const char *key);
   int64_t (*get_int)(const struct wps_config *cfg, const char *key);

@@ -15,7 +15,7 @@
 WPS_BEGIN_DECLS
 
 enum {
-  WPS_CONN_CONNECTING = 1,   /* not admitted yet, in no index                */
+  WPS_CONN_CONNECTING = 1,   /* not admitted yet: no plugin sees it so       */
   WPS_CONN_OPEN = 2,
   WPS_CONN_DETACHED = 3,     /* its socket is gone, the session waits        */
   WPS_CONN_CLOSING = 4
@@ -39,19 +39,20 @@ struct wps_part {
 struct wps_session {
   uint32_t struct_size;
   uint32_t flags;            /* 0 in 1.0                                     */
-  uint32_t retain_ms;        /* e.g. 30000; 0: sequence numbers only         */
-  uint32_t max_messages;     /* bounds of the replay queue; beyond either,   */
-  uint64_t max_bytes;        /*   the session ends (WPS_CLOSED_SESSION_FULL) */
+  uint32_t retain_ms;        /* e.g. 30000; 0: sequence numbers only, which  */
+                             /*   have to be acknowledged all the same       */
+  uint32_t max_messages;     /* bounds of the replay queue, not 0; beyond    */
+  uint64_t max_bytes;        /*   either, it ends (WPS_CLOSED_SESSION_FULL)  */
   uint32_t replaced_code;    /* close code for the socket that another one   */
-  uint32_t reserved;         /*   takes over from                            */
+  uint32_t reserved;         /*   takes over from; 0: 1008                   */
   struct wps_str replaced_reason; /* copied                                  */
 };
 
 struct wps_conn_api {
   uint32_t struct_size, reserved;
 
-  /* Who and where. Lifetime: as long as the connection. Thread: the client's
-   * worker. */
+  /* Who and where; remote() is that of the first socket. Lifetime: as long as
+   * the connection. Thread: the client's worker; of worker(): any. */
   struct wps_str (*id)(const struct wps_conn *conn);
   struct wps_str (*hub)(const struct wps_conn *conn);
   struct wps_str (*user)(const struct wps_conn *conn);
@@ -65,10 +66,11 @@ struct wps_conn_api {
   void *(*own)(const struct wps_conn *conn);
 
   /* The way back from elsewhere. Thread of ref() and find(): the client's
-   * worker; find() gives NULL when the client is gone or lives elsewhere.
-   * Thread of post(): any; it runs fn(conn, arg) on the owner, exactly once,
-   * with conn NULL when the client is gone by then - the chance to free arg.
-   * Errors of post(): ENOMEM. */
+   * worker; find() gives NULL when the client is gone, is closing, or lives
+   * elsewhere. Thread of post(): any; it runs fn(conn, arg) on the owner,
+   * exactly once, with conn NULL when find() would give NULL there - the chance
+   * to free arg. Only when that worker has stopped, fn(NULL, arg) runs at once
+   * on the calling thread. Errors of post(): ENOMEM (fn not run). */
   struct wps_conn_ref (*ref)(const struct wps_conn *conn);
   struct wps_conn *(*find)(struct wps_conn_ref ref);
   int (*post)(struct wps_conn_ref ref, wps_conn_fn fn, void *arg);
@@ -78,8 +80,8 @@ struct wps_conn_api {
    * Nothing is written inside the call. While the client is detached nothing is
    * kept: what must survive goes through deliver().
    * Thread: the client's worker. Errors: ECLOSED (detached, closing), ENOMEM,
-   * EAGAIN (over the high watermark: still queued, but stop and wait for
-   * drained()). */
+   * EAGAIN (more than half of limits.queue_bytes waits: still queued, but stop
+   * and wait for drained(); over the whole of it the client is closed). */
   int (*send)(struct wps_conn *conn, struct wps_frame *frame);
   int (*send_bytes)(struct wps_conn *conn, uint32_t opcode,
                     struct wps_bytes bytes);
@@ -89,7 +91,9 @@ struct wps_conn_api {
 
   /* Give this client a message as if it had been published to it alone: it is
    * encoded, gets its sequence number, waits in the session, in order with
-   * send(). Thread: the client's worker. Errors: as send, ENOTSUP. */
+   * send(). deliver() of the subprotocol, where it has a say, is called inside
+   * the call. Thread: the client's worker. Errors: ECLOSED (closing), ENOMEM,
+   * what encode() and deliver() return (ENOTSUP), but not EAGAIN. */
   int (*deliver)(struct wps_conn *conn, struct wps_message *msg);
 
   /* End the client: what is queued is sent, then a close frame with `code`
@@ -98,7 +102,8 @@ struct wps_conn_api {
    * later, never inside. Thread: the client's worker. */
   void (*close)(struct wps_conn *conn, uint16_t code, struct wps_str reason);
 
-  /* A timer that dies with the connection; goes on while it is detached.
+  /* A timer that dies with the connection, its handle too; goes on while it is
+   * detached. The handle of a one-shot timer is dead once fn has been entered.
    * Thread: the client's worker. Returns NULL when out of memory. */
   struct wps_timer *(*timer_start)(struct wps_conn *conn, uint64_t delay_ms,
                                    uint64_t repeat_ms, wps_conn_fn fn,
@@ -106,11 +111,12 @@ struct wps_conn_api {
   void (*timer_stop)(struct wps_timer *timer);
 
   /* Resumable session. enable() in open(); from then on every delivered message
-   * carries a sequence number and stays queued until
-   * acknowledged. token() is an unguessable ticket for the client to come back
-   * with; earlier ones stay good. ack() forgets all up to and including
-   * `sequence`, whatever its value. Thread: the client's worker.
-   * Errors: EINVAL, ENOMEM. */
+   * carries a sequence number and stays queued until acknowledged. token() is
+   * an unguessable ticket for the client to come back with, {NULL, 0} without a
+   * session; each call makes one, which lives until the next call; earlier ones
+   * stay good for the client. ack() forgets all up to and including `sequence`,
+   * whatever its value. Thread: the client's worker. Errors: EINVAL (enable:
+   * no deliver(), a bound of 0; ack: no session), EEXIST (enabled), ENOMEM. */
   int (*session_enable)(struct wps_conn *conn, const struct wps_session *opts);
   struct wps_str (*session_token)(const struct wps_conn *conn);
   int (*session_ack)(struct wps_conn *conn, uint64_t sequence);

@@ -3,7 +3,7 @@
  *
  * An immutable, refcounted event. Which upstream hears what is configured per
  * hub as a list of handlers, each with a URL, of which the first match counts;
- * the scheme of the URL chooses the component.
+ * the scheme of the URL chooses the component, the first in the file.
  */
 #ifndef WEBPUBSUB_EVENT_H
 #define WEBPUBSUB_EVENT_H
@@ -29,7 +29,8 @@ struct wps_event {
    * takes the next one, also when nobody hears of it. */
   uint64_t sequence;
   int64_t unix_ms;
-  struct wps_conn_ref ref;         /* for conn->find, conn->post              */
+  struct wps_conn_ref ref;         /* for conn->find, conn->post; of nobody   */
+                                   /*   in a CONNECT                          */
   struct wps_str hub, conn, user, subprotocol;
   struct wps_str name;             /* custom event                            */
   struct wps_message *msg;         /* MESSAGE                                 */
@@ -45,7 +46,9 @@ struct wps_event {
   struct wps_str reason;           /* DISCONNECTED                            */
 };
 
-/* Which members of an answer are meant, though they be empty. */
+/* Which members of an answer are meant, though they be empty; without its flag
+ * a member counts for nothing. Groups are the exception: there being any says
+ * that they are meant, and an empty list leaves those of authentication. */
 enum {
   WPS_ANSWER_USER = 1 << 0,
   WPS_ANSWER_ROLES = 1 << 1,
@@ -57,17 +60,18 @@ enum {
 struct wps_event_answer {
   uint32_t struct_size;
   uint32_t flags;                  /* WPS_ANSWER_*                            */
-  uint32_t code;                   /* 0 or 2xx: yes; else refused with it     */
-  uint32_t reserved;
+  uint32_t code;                   /* 0 or 2xx: yes; else refused, with it    */
+  uint32_t reserved;               /*   when it is 400..599, or else with 500 */
   struct wps_message *msg;         /* MESSAGE: shown to the client;           */
-                                   /*   refusal: its body                     */
+                                   /*   refusal with 4xx: its body            */
   struct wps_str user;             /* CONNECT: overrides authentication ...   */
-  struct wps_str subprotocol;      /*          ... and negotiation            */
+  struct wps_str subprotocol;      /*          ... and negotiation: one of    */
+                                   /*   those that the client offered         */
   const struct wps_str *roles;
   size_t role_count;
   const struct wps_str *groups;
   size_t group_count;
-  struct wps_str app_state;        /* replaces the client's                   */
+  struct wps_str app_state;        /* replaces the client's; up to 64 KiB     */
   const struct wps_pair *headers;  /* that came along, for the subprotocol    */
   size_t header_count;
 };
@@ -90,11 +94,12 @@ struct wps_upstream {
 
   /* Carry one event to the application. The core has matched hub, type and
    * name against the configuration before. `reply` is NULL when nobody waits
-   * (CONNECTED, DISCONNECTED); else finish it with event->answer, reply->ok or
-   * reply->fail; when it is abandoned nobody waits any more.
-   * `event` lives until return, or until event->unref after a ref. Of one
-   * client the core gives the next MESSAGE only when the one before is
-   * finished, and DISCONNECTED after all. Thread: the client's worker. */
+   * (CONNECTED, DISCONNECTED); else finish it with event->answer, reply->ok
+   * (accepted, nothing to say) or reply->fail; when it is abandoned nobody
+   * waits any more. `event` lives until return, or until event->unref after a
+   * ref. Of one client the core gives the next MESSAGE only when the one before
+   * is finished, and DISCONNECTED after all, if there was a CONNECTED.
+   * Thread: the client's worker. */
   void (*deliver)(void *inst, void *wstate, const struct wps_handler *handler,
                   const struct wps_event *event, struct wps_reply *reply);
 };

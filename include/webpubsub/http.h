@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* webpubsub/http.h - HTTP routes: management API, metrics, admin page.
+/* webpubsub/http.h - HTTP routes: pages and interfaces of a plugin's own.
  *
  * Components of every kind may have routes; kind `http` has nothing else.
  */
@@ -14,8 +14,9 @@ struct wps_principal;
 
 struct wps_http_response {
   uint32_t struct_size;
-  uint32_t code;                    /* 100..599                              */
-  const struct wps_pair *headers;   /* Content-Length is the core's          */
+  uint32_t code;                    /* 200..599                              */
+  const struct wps_pair *headers;   /* those of the connection and lengths   */
+                                    /*   are the core's                      */
   size_t header_count;
   struct wps_frame *body;           /* NULL: empty; shared, not copied; for  */
 };                                  /*   HEAD only its length is sent        */
@@ -25,14 +26,14 @@ struct wps_http_route {
   uint32_t purpose;                 /* WPS_FOR_API, _SERVER; 0: no auth      */
   const char *method;               /* "GET", ...; "*": any                  */
   const char *pattern;              /* "/api/hubs/{hub}/:send"; {x} is param */
-  const char *name;                 /* "SendToAll": for metrics and trace    */
+  const char *name;                 /* "SendToAll": for the log              */
   const char *scope;                /* role it takes beside an owner's, or   */
                                     /*   NULL: owners only                   */
-  uint64_t max_body_bytes;          /* 0: server default                     */
+  uint64_t max_body_bytes;          /* 0: http.body of the configuration     */
 
-  /* Finish `reply` with http->respond or reply->fail. The client has been
-   * authenticated for `purpose` and `scope` before; request->principal is who.
-   * Thread: worker. */
+  /* Finish `reply` with http->respond, reply->ok (204) or reply->fail. The
+   * client has been authenticated for `purpose` and `scope` before;
+   * request->principal is who. Thread: worker. */
   void (*handle)(void *inst, void *wstate, struct wps_request *req,
                  struct wps_reply *reply);
 };
@@ -42,12 +43,15 @@ struct wps_http_api {
 
   /* Serve a route on all listeners. Segments are matched before
    * percent-decoding, which happens once; a known path with another method is
-   * a 405 of the core.
+   * a 405 of the core, and GET serves HEAD as well.
    * Thread: main, inside create(). Lifetime: `route` is copied, strings too.
-   * Errors: EEXIST, EINVAL, ENOMEM. */
+   * Errors: EEXIST (also for what is the core's: /client, /api/health), EINVAL,
+   * ENOMEM. */
   int (*route)(struct wps_instance *self, const struct wps_http_route *route);
 
-  /* Answer at once. Thread: any. Consumes reply, copies all but the body. */
+  /* Answer. A code or a header that cannot be sent is a 500 instead.
+   * Thread: any. Consumes reply, copies all but the body, of which it takes a
+   * reference of its own. */
   void (*respond)(struct wps_reply *reply, const struct wps_http_response *r);
 };
 

@@ -2,12 +2,14 @@
 /* webpubsub/hub.h - groups, publishing and server-side commands.
  *
  * Thread for all functions: any worker, and the client's own where one is
- * given; targets may live on any worker. When a call returns
- * WPS_OK its `done` runs exactly once on the calling worker, if only with
- * ECANCELED at shutdown, and is the place to free `arg`; never inside the call,
- * and where nothing has to be waited for still before this turn's flush, so
- * that effect and ack leave in one write. When a call returns an error, `done`
- * does not run. A `done` that takes a conn gets NULL when the client has gone.
+ * given; targets may live on any worker. When a call returns WPS_OK its `done`
+ * runs exactly once on the calling worker, if only with ECANCELED at shutdown,
+ * and is the place to free `arg`; never inside the call, and where nothing has
+ * to be waited for still before this turn's flush, so that effect and ack leave
+ * in one write. (Of a command that is under way when the calling worker ends,
+ * `done` runs with ECANCELED on another thread.) When a call returns an error,
+ * `done` does not run; after ENOMEM the effect may have taken place. A `done`
+ * that takes a conn gets NULL when the client has gone or is closing.
  */
 #ifndef WEBPUBSUB_HUB_H
 #define WEBPUBSUB_HUB_H
@@ -24,7 +26,7 @@ enum { WPS_TARGET_NOT_SELF = 1 << 0 };  /* not the publishing connection */
 struct wps_target {
   uint32_t struct_size;
   uint32_t kind;                   /* WPS_TO_*                               */
-  struct wps_str hub;
+  struct wps_str hub;              /* in lower case, as conn->hub() gives it */
   struct wps_str name;             /* group, user or connection id           */
   const struct wps_str *excluded;  /* connection ids                         */
   size_t excluded_count;
@@ -85,15 +87,16 @@ struct wps_hub_api {
   /* Put a client into a group, after conn->allowed() where it asked itself. For
    * its own worker it is a member at once; done says that whatever is published
    * anywhere from now on reaches it. `how` NULL: plainly. Joining again updates
-   * like member_update(), unless `how` is NULL. done may be NULL.
-   * Errors: ENOMEM, ELIMIT (groups per client), EINVAL (name), ECLOSED; done
-   * reports ECANCELED (left meanwhile). */
+   * like member_update(), unless `how` is NULL. joined() is not called. After
+   * an error how->data is still the caller's. done may be NULL.
+   * Errors: ENOMEM, ELIMIT (groups per client), EINVAL (name, flags, variant),
+   * ECLOSED; done reports ECANCELED (left meanwhile). */
   int (*join)(struct wps_conn *conn, struct wps_str group,
               const struct wps_membership *how, wps_joined_fn done, void *arg,
               uint64_t tag);
 
-  /* Take it out; idempotent. left() follows. done may be NULL.
-   * Errors: ENOMEM, EINVAL. */
+  /* Take it out; idempotent. left() is called inside the call. done may be
+   * NULL. Errors: ENOMEM, EINVAL. */
   int (*leave)(struct wps_conn *conn, struct wps_str group,
                wps_conn_done_fn done, void *arg, uint64_t tag);
 
@@ -106,24 +109,28 @@ struct wps_hub_api {
   uint64_t (*member_serial)(const struct wps_member *member);
 
   /* Change flags, variant, kinds and data from the next message on. Data that
-   * is replaced is the caller's to free. Errors: EINVAL. */
+   * is replaced is the caller's to free. Errors: EINVAL (flags, variant). */
   int (*member_update)(struct wps_member *member,
                        const struct wps_membership *how);
 
   /* Send to a target; takes its own reference on `msg`. With `conn` as the
    * publisher its messages to one group stay in order and done gets it; NULL
-   * for servers, where done gets NULL. done may be NULL. Allowed in close().
-   * Errors: EINVAL, ENOMEM. */
+   * for servers, where done gets NULL. Receivers on this worker have it queued
+   * when the call returns: encode() and deliver() are called inside it. A hub
+   * that nobody uses is no error. done may be NULL. Allowed in close().
+   * Errors: EINVAL (target, not on a worker), ENOMEM. */
   int (*publish)(struct wps_instance *self, struct wps_conn *conn,
                  struct wps_message *msg, const struct wps_target *target,
                  wps_published_fn done, void *arg, uint64_t tag);
 
   /* Hand a client's custom event to the upstream that its hub configures for
    * it, one event of a client after the other. status is WPS_OK with the
-   * answer, EFORBIDDEN with the answer when it is a refusal, else with answer
-   * NULL what went wrong. The core has already set what the answer says about
-   * app_state; msg is the caller's to deliver.
-   * Errors: ENOTFOUND (nobody takes it), ENOMEM, EAGAIN (too many wait). */
+   * answer, or with NULL when the upstream said ok() and no more; EFORBIDDEN
+   * with the answer when it is a refusal; else with answer NULL what went
+   * wrong. The core has already set what the answer says about app_state; msg
+   * is the caller's to deliver. name, msg and done must be there.
+   * Errors: EINVAL, ENOTFOUND (nobody takes it), ENOMEM, EAGAIN (too many
+   * wait). */
   int (*event)(struct wps_conn *conn, const struct wps_client_event *event,
                wps_answer_fn done, void *arg, uint64_t tag);
 
@@ -131,8 +138,8 @@ struct wps_hub_api {
    * tells how many clients they concerned, after the effect. leave with no
    * groups: all. permission: CHECK counts those that may; action is
    * WPS_ACT_JOIN or WPS_ACT_PUBLISH, group {NULL,0}: all groups. done may be
-   * NULL. Errors: EINVAL, ENOMEM; done reports ELIMIT (groups per client,
-   * literal grants) of any of them. */
+   * NULL. Errors: EINVAL, ENOMEM; done reports the first ELIMIT (groups per
+   * client, literal grants) or ENOMEM of any of them. */
   int (*command_join)(struct wps_instance *self, const struct wps_target *who,
                       const struct wps_str *groups, size_t group_count,
                       wps_count_fn done, void *arg);
@@ -149,7 +156,7 @@ struct wps_hub_api {
 
   /* How many clients does a target reach right now, on all workers? O(1) per
    * worker for hub, group, user and connection without `excluded`.
-   * Errors: EINVAL, ENOMEM. */
+   * Errors: EINVAL (also without done), ENOMEM. */
   int (*count)(struct wps_instance *self, const struct wps_target *who,
                wps_count_fn done, void *arg);
 };

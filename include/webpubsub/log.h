@@ -17,9 +17,10 @@ enum { /* as in syslog */
 struct wps_log_api {
   uint32_t struct_size, reserved;
 
-  /* Write one line; the core adds time, level, component and worker, and the
-   * connection id when `conn` is not NULL. Never logs message payloads at
-   * INFO or above. Thread: any when conn is NULL, else its worker. */
+  /* Write one line; the core adds time, level, component and worker, and hub,
+   * connection id and user when `conn` is not NULL. Cut after 2 KiB. Not for
+   * message payloads at INFO or above, nor for credentials at any level.
+   * Thread: any when conn is NULL, else its worker. */
   void (*write)(struct wps_instance *self, struct wps_conn *conn,
                 uint32_t level, const char *fmt, ...) WPS_PRINTF(4, 5);
 

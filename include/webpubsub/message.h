@@ -20,8 +20,8 @@ enum { WPS_FROM_SERVER = 1, WPS_FROM_GROUP = 2 };
  * its mask, which is DATA alone unless it asked for more. */
 enum {
   WPS_MSG_DATA = 0,
-  WPS_MSG_PRIVATE = 16    /* 16..31: one component to itself, conn->deliver  */
-};
+  WPS_MSG_PRIVATE = 16    /* 16..31: one component to itself, conn->deliver; */
+};                        /*   others are not for use                        */
 
 /* What there is to know about a message; filled by the creator, read by
  * encoders. Everything but data may be absent. WPS_DATA_JSON is a promise that
@@ -40,9 +40,8 @@ struct wps_message_info {
   struct wps_str content_type;
   const struct wps_pair *tags; /* the application's: metadata, headers       */
   size_t tag_count;
-  /* The protocols' own: names are AREA.NAME as listed in doc/properties.md
-   * ("stream.id", "mqtt.qos", "info.conn"), values octets. An encoder writes
-   * those it knows and passes over the others. */
+  /* The protocols' own: names are AREA.NAME ("stream.id", "mqtt.qos"), values
+   * octets. An encoder writes those it knows and passes over the others. */
   const struct wps_pair *props;
   size_t prop_count;
   int64_t created_unix_ms;   /* 0: now                                       */
@@ -52,7 +51,8 @@ struct wps_message_api {
   uint32_t struct_size, reserved;
 
   /* A new message with one reference; copies everything `info` points at.
-   * Thread: any. Returns NULL when out of memory or over the size limit. */
+   * Thread: any. Returns NULL when out of memory, or when data is longer than
+   * limits.message_size. */
   struct wps_message *(*create)(const struct wps_message_info *info);
 
   /* The same without copying info->data: release(arg) is called from any

@@ -13,7 +13,8 @@
  *   worker   ... calls of the kind ...
  *   main     drain(inst, reply)          finish what is under way
  *   worker   worker_stop(inst, ws)       after its last call on that worker
- *   main     destroy(inst)               after all of them and all replies
+ *   main     destroy(inst)               after all of them and all replies;
+ *                                        not when a reply is still owed
  *
  * Starting: auth, upstreams, subprotocols, http.
  * Stopping: no new clients; closing() and close() of those there are, and their
@@ -46,8 +47,10 @@ struct wps_component {
   const char *summary;                  /* one line                          */
   const struct wps_config_schema *schema;  /* NULL: takes no configuration   */
 
-  /* What a schema cannot say: relations between values. No side effects.
-   * Optional. Thread: main. Errors: EINVAL, after config->error(). */
+  /* What a schema cannot say: relations between values. No side effects: of
+   * the host's tables only config and log are for use here, because there is
+   * no server yet. Optional. Thread: main. Errors: EINVAL, after
+   * config->error(). */
   int (*check)(const struct wps_config *cfg);
 
   /* Make an instance. `old` is NULL: it is for the instance of the same name
@@ -71,7 +74,7 @@ struct wps_component {
   } ops;
 
   /* Shutdown: finish what is under way (deliveries, flushes), then reply->ok.
-   * The workers still run. Optional. Thread: main. */
+   * The workers still run, the clients have gone. Optional. Thread: main. */
   void (*drain)(void *inst, struct wps_reply *reply);
 };
 

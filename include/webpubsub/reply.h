@@ -25,11 +25,16 @@ struct wps_reply_api {
   void (*ok)(struct wps_reply *reply);
 
   /* Failure. `detail` is for the log and is copied; the client learns only
-   * what WPS_STATUS_MAP says about `status`. Thread: any. Consumes reply. */
+   * what WPS_STATUS_MAP says about `status`, and of a failed connect event
+   * only 500. Anything that is no WPS_E* counts as EINTERNAL.
+   * Thread: any. Consumes reply. */
   void (*fail)(struct wps_reply *reply, int status, struct wps_str detail);
 
-  /* Not mine: let the next component in the configured order answer. When
-   * nobody is left the core fails closed. Thread: any. Consumes reply. */
+  /* Not mine: the next auth component in the configured order is asked; when
+   * all have declined, the hub's anonymous policy decides, and a route is
+   * refused. Nobody is asked next about events and routes: a connect event is
+   * refused, a message event fails with EUNAVAILABLE, a route answers 404.
+   * Thread: any. Consumes reply. */
   void (*decline)(struct wps_reply *reply);
 
   /* True once nobody waits any more; a hint that lets costly work stop early,
@@ -37,15 +42,15 @@ struct wps_reply_api {
   bool (*abandoned)(const struct wps_reply *reply);
 
   /* Ask to be told on `worker` when the reply is abandoned (client gone,
-   * deadline), at most once and never after the finishing
-   * call has returned on that worker. The finishing call is still owed, after
-   * or inside fn. Thread: worker. Errors: EEXIST (one is set), ECLOSED (already
+   * deadline, shutdown), at most once and never after the finishing call has
+   * returned on that worker. The finishing call is still owed, after or inside
+   * fn. Thread: worker. Errors: EEXIST (one is set), ECLOSED (already
    * abandoned; fn will not run). */
   int (*on_abandon)(struct wps_reply *reply, struct wps_worker *worker,
                     wps_fn fn, void *arg);
 
-  /* Monotonic deadline after which the core answers ETIMEOUT by itself, on
-   * the scale of worker->now_us. Thread: any. */
+  /* Monotonic deadline after which the core goes on as after fail(ETIMEOUT),
+   * on the scale of worker->now_us; INT64_MAX for none. Thread: any. */
   int64_t (*deadline_us)(const struct wps_reply *reply);
 };
 

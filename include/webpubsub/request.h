@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* webpubsub/request.h - reading an HTTP request or a WebSocket handshake.
  *
- * A request lives until the reply that came with it has been finished, or
- * until the callback returns where there is none. All results borrow from it.
+ * A request lives until the reply that came with it has been finished, though
+ * the client go before, or until the callback returns where there is none. All
+ * results borrow from it. They are what the client sent: escapes are decoded,
+ * but nobody has checked that it is UTF-8.
  * Thread for all functions: the worker that received it; another thread may
  * read while the worker merely waits for the reply.
  */
@@ -24,21 +26,26 @@ struct wps_request_api {
   struct wps_str (*method)(const struct wps_request *req);
   struct wps_str (*target)(const struct wps_request *req); /* as it came     */
   struct wps_str (*path)(const struct wps_request *req);  /* percent-decoded */
-  struct wps_str (*hub)(const struct wps_request *req);   /* from the route  */
+  /* hub: of a handshake, in lower case; of a route, its parameter {hub} as it
+   * came, if any. listener: its address, as the line "ready" has it. remote:
+   * "ip:port", or "unix:...". */
+  struct wps_str (*hub)(const struct wps_request *req);
   struct wps_str (*listener)(const struct wps_request *req);
-  struct wps_str (*remote)(const struct wps_request *req);/* "ip:port"       */
+  struct wps_str (*remote)(const struct wps_request *req);
   struct wps_str (*scheme)(const struct wps_request *req);/* "http", "https" */
 
-  /* WPS_FOR_*, and for FOR_CLIENT the path that a token must name as audience
-   * (of the endpoint, hub put in); else {NULL, 0}: the URL of the request. */
+  /* WPS_FOR_*, 0 for a route without authentication; and for FOR_CLIENT the
+   * path that a token must name as audience (of the endpoint, hub put in);
+   * else {NULL, 0}: the URL of the request. */
   uint32_t (*purpose)(const struct wps_request *req);
   struct wps_str (*audience)(const struct wps_request *req);
 
-  /* Who the auth components say it is; NULL before that, and for nobody. */
+  /* Who the auth components say it is: in the handler of a route. NULL before
+   * that, for nobody, and for a handshake, whose identity is in wps_hello. */
   const struct wps_principal *(*principal)(const struct wps_request *req);
 
-  /* First value of a header (any case), a query argument or a path
-   * parameter; {NULL, 0} when absent, {"", 0} when empty. */
+  /* First value of a header (its name in any case), a query argument or a
+   * path parameter (as spelled); {NULL, 0} when absent, {"", 0} when empty. */
   struct wps_str (*header)(const struct wps_request *req, const char *name);
   struct wps_str (*query)(const struct wps_request *req, const char *name);
   struct wps_str (*param)(const struct wps_request *req, const char *name);

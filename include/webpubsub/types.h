@@ -7,9 +7,10 @@
 
 WPS_BEGIN_DECLS
 
-/* Borrowed text: UTF-8, not NUL-terminated, {NULL, 0} when absent; empty but
- * present is any other pointer with length 0, which nobody follows. It lives
- * as long as the object or the call it came from, which its function says. */
+/* Borrowed text: UTF-8 (what an HTTP request brought may be anything, see
+ * request.h), not NUL-terminated, {NULL, 0} when absent; empty but present is
+ * any other pointer with length 0, which nobody follows. It lives as long as
+ * the object or the call it came from, which its function says. */
 struct wps_str {
   const char *ptr;
   size_t len;

@@ -19,14 +19,16 @@ typedef void (*wps_watch_fn)(void *arg, int fd, uint32_t events);
 struct wps_worker_api {
   uint32_t struct_size, reserved;
 
-  /* The worker running the calling thread, or NULL on a foreign thread.
+  /* The worker running the calling thread, or NULL on any other: the main
+   * thread (check, create, drain, destroy), the pool, a plugin's own.
    * Thread: any. */
   struct wps_worker *(*current)(void);
   uint32_t (*index)(const struct wps_worker *worker); /* 0..count()-1 */
   uint32_t (*count)(void);
   struct wps_worker *(*at)(uint32_t index);           /* NULL past the end */
 
-  /* What worker_start() of `self` stored for this worker. Thread: worker. */
+  /* What worker_start() of `self` stored for this worker, NULL when it has
+   * none. Thread: worker. */
   void *(*state)(struct wps_instance *self, struct wps_worker *worker);
 
   /* Monotonic time of this loop iteration, and wall clock. Thread: worker for
@@ -40,7 +42,8 @@ struct wps_worker_api {
   int (*post)(struct wps_worker *worker, wps_fn fn, void *arg);
 
   /* Call fn(arg) after delay_ms, then every repeat_ms unless that is 0. The
-   * handle of a one-shot timer is dead once fn has been entered.
+   * handle of a one-shot timer is dead once fn has been entered; what still
+   * runs at worker_stop() is stopped and freed after it.
    * Thread: worker. Returns NULL when out of memory. */
   struct wps_timer *(*timer_start)(struct wps_instance *self,
                                    struct wps_worker *worker, uint64_t delay_ms,
@@ -50,9 +53,10 @@ struct wps_worker_api {
    * Thread: worker. */
   void (*timer_stop)(struct wps_timer *timer);
 
-  /* Report readiness of a non-blocking descriptor (level-triggered). The
-   * descriptor stays the plugin's; stop the watch before closing it.
-   * Thread: worker. Returns NULL when out of memory or fd is invalid. */
+  /* Report readiness of a non-blocking descriptor (level-triggered); an error
+   * is reported as both readable and writable. The descriptor stays the
+   * plugin's; stop the watch before closing it, in worker_stop() at the latest.
+   * Thread: worker. Returns NULL when out of memory or fd is negative. */
   struct wps_watch *(*watch)(struct wps_instance *self,
                              struct wps_worker *worker, int fd, uint32_t events,
                              wps_watch_fn fn, void *arg);
@@ -65,7 +69,8 @@ struct wps_worker_api {
   /* Run work(arg) on a thread of the shared pool, then done(arg, status) on
    * `worker`: status WPS_OK, or ECANCELED when shutdown came before work().
    * done is called exactly once and is the place to free arg.
-   * Thread: worker. Errors: ENOMEM, EAGAIN (pool queue full); done not run. */
+   * Thread: worker. Errors: ENOMEM, EAGAIN (pool queue full), ECLOSED (the
+   * server ends); done not run. */
   int (*offload)(struct wps_instance *self, struct wps_worker *worker,
                  wps_fn work, wps_done_fn done, void *arg);
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The main() of a fuzz target where there is no libFuzzer: each file of the
- * target's committed corpus, once. Files and folders can be named instead, which
- * is how a crash is looked at in an ordinary build. */
+ * target's committed corpus, once. Files and folders can be named instead,
+ * which is how a crash is looked at in an ordinary build. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdint.h>

@@ -263,6 +263,8 @@ START_TEST(hubs_are_bounded)
   ck_assert_int_eq(hub_worker_get(x.w, STR("b"), true, &hw), WPS_OK);
   ck_assert_int_eq(hub_worker_get(x.w, STR("c"), true, &hw), WPS_OK);
   ck_assert_int_eq(hub_worker_get(x.w, STR("d"), true, &hw), WPS_ELIMIT);
+  ck_assert_int_eq(hub_worker_get(x.w, STR("CHAT"), true, &hw), WPS_OK);
+  ck_assert_ptr_eq(hw, x.hw);
   world_free(&x);
 }
 END_TEST
