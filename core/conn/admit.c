@@ -58,26 +58,24 @@ void admissions_refuse(struct wps_worker *w)
            STR("shutting down"));
 }
 
-static void refuse_status(struct admission *a, int status, struct wps_str cause)
+static uint32_t http_status(int status)
 {
   switch (status) {
-  case WPS_EUNAUTHORIZED:
-    refuse(a, 401, "WWW-Authenticate: Bearer\r\n", STR_NONE, cause);
-    return;
 #define X(name, value, http, close, meaning)                                   \
-  case WPS_##name:                                                             \
-    refuse(a, http, NULL, STR_NONE, cause);                                    \
-    return;
-    X(EFORBIDDEN, -6, 403, 0, "")
-    X(ETIMEOUT, -12, 504, 0, "")
-    X(EUNAVAILABLE, -13, 502, 0, "")
-    X(EAGAIN, -10, 503, 0, "")
-    X(ENOMEM, -2, 503, 0, "")
-    X(ELIMIT, -11, 429, 0, "")
+  case value:                                                                  \
+    return http;
+    WPS_STATUS_MAP(X)
 #undef X
   default:
-    refuse(a, 500, NULL, STR_NONE, cause);
+    return 500;
   }
+}
+
+static void refuse_status(struct admission *a, int status, struct wps_str cause)
+{
+  refuse(a, http_status(status),
+         status == WPS_EUNAUTHORIZED ? "WWW-Authenticate: Bearer\r\n" : NULL,
+         STR_NONE, cause);
 }
 
 /* 101 and a close frame: clients take an HTTP error for "try again". */
@@ -266,6 +264,12 @@ static void answered(struct admission *a)
 
   if (v->code != 0 && (v->code < 200 || v->code > 299)) {
     refused_by_handler(a);
+    return;
+  }
+  if (v->app_state.len > CLIENT_STATE_MAX) {
+    refuse(a, 500, NULL, STR_NONE,
+           STR("the connect event handler answered with a state of more than "
+               "64 KiB"));
     return;
   }
   if (!groups_ok(v->groups, v->group_count)) {

@@ -11,12 +11,11 @@
 #include "plug/plugin.h"
 #include "plug/reply.h"
 
-enum { APP_STATE_MAX = 64 * 1024 };
-
 struct waiting {
   struct list node;
   struct event *event;
   const struct hub_handler *handler;
+  uint64_t state_serial; /* of the state in it */
   wps_answer_fn done;
   void *arg;
   uint64_t tag;
@@ -32,14 +31,18 @@ struct client_events {
   uint64_t next_sequence;
   char *app_state;
   size_t app_state_len;
-  struct list queue; /* struct waiting */
+  uint64_t state_serial; /* counts its changes */
+  struct list queue;     /* struct waiting */
   size_t queue_count;
   struct waiting *current;
   struct wps_reply *reply; /* of current */
+  struct defer failed;     /* current could not be handed over */
   bool connected, ended;
   uint16_t code;
   char *reason;
 };
+
+static void hand_over_failed(struct defer *self);
 
 static bool name_matches(const struct hub_handler *h, struct wps_str name)
 {
@@ -134,7 +137,7 @@ static int set_state(struct client_events *ce, struct wps_str state)
 {
   char *copy;
 
-  if (state.len > APP_STATE_MAX)
+  if (state.len > CLIENT_STATE_MAX)
     return WPS_ELIMIT;
   copy = malloc(state.len + 1);
   if (copy == NULL)
@@ -144,12 +147,14 @@ static int set_state(struct client_events *ce, struct wps_str state)
   free(ce->app_state);
   ce->app_state = copy;
   ce->app_state_len = state.len;
+  ce->state_serial++;
   return WPS_OK;
 }
 
 static void free_events(struct client_events *ce)
 {
   list_remove(&ce->node);
+  defer_cancel(&ce->failed);
   free(ce->text);
   free(ce->app_state);
   free(ce->reason);
@@ -168,6 +173,7 @@ int client_events_begin(struct wps_conn *c, struct wps_str state)
     return WPS_ENOMEM;
   list_init(&ce->node);
   list_init(&ce->queue);
+  defer_init(&ce->failed, hand_over_failed);
   ce->worker = c->worker;
   ce->settings = hub->settings;
   ce->hub = hub->name;
@@ -265,6 +271,30 @@ static void replied(void *arg, struct reply_result *result)
   pump(ce);
 }
 
+static void hand_over_failed(struct defer *self)
+{
+  struct client_events *ce = CONTAINER_OF(self, struct client_events, failed);
+
+  finish_current(ce, WPS_ENOMEM, NULL);
+  pump(ce);
+}
+
+/* An answer may have changed the state while the event waited. */
+static void refresh_state(struct client_events *ce, struct waiting *w)
+{
+  struct wps_event view = w->event->view;
+  struct event *fresh;
+
+  if (w->state_serial == ce->state_serial)
+    return;
+  view.app_state = (struct wps_str){ce->app_state, ce->app_state_len};
+  fresh = event_new(&view);
+  if (fresh == NULL)
+    return; /* the older state is better than no event */
+  event_unref(w->event);
+  w->event = fresh;
+}
+
 static void pump(struct client_events *ce)
 {
   while (ce->current == NULL && !list_empty(&ce->queue)) {
@@ -276,10 +306,12 @@ static void pump(struct client_events *ce)
     ce->reply = reply_new(ce->worker, w->handler->upstream,
                           ce->worker->conns->server->limits.event_timeout_ms,
                           replied, ce);
-    if (ce->reply == NULL)
-      finish_current(ce, WPS_ENOMEM, NULL);
-    else
-      hand_over(ce->worker, w->handler, w->event, ce->reply);
+    if (ce->reply == NULL) {
+      worker_defer(ce->worker, &ce->failed);
+      return; /* never inside hub->event() */
+    }
+    refresh_state(ce, w);
+    hand_over(ce->worker, w->handler, w->event, ce->reply);
   }
   if (ce->current == NULL && ce->ended) {
     struct wps_event event = blank(ce, WPS_EVENT_DISCONNECTED);
@@ -329,6 +361,7 @@ int client_events_message(struct wps_conn *c,
   w->done = done;
   w->arg = arg;
   w->tag = tag;
+  w->state_serial = ce->state_serial;
   list_add_tail(&ce->queue, &w->node);
   ce->queue_count++;
   pump(ce);

@@ -9,6 +9,8 @@
 
 #include "conn/conn.h"
 
+enum { CLIENT_STATE_MAX = 64 * 1024 }; /* bytes of application state */
+
 struct answer;
 struct client_events;
 struct principal;

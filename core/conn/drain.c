@@ -96,6 +96,7 @@ void conn_drain_end(struct wps_worker *w)
   for (uint32_t i = 0; i < cw->slot_count; i++)
     if (cw->slots[i].conn != NULL)
       conn_end_now(cw->slots[i].conn);
+  client_events_cancel(w); /* their last calls are before worker_stop() */
   completions_run_out(cw->completions);
   if (d == NULL)
     return;

@@ -49,6 +49,10 @@ int membership_begin(struct wps_conn *c, struct wps_str group,
 
 void membership_end(struct wps_conn *c, struct wps_member *m, uint32_t by)
 {
+  /* left() may ask to leave once more. */
+  if (m->ending != 0)
+    return;
+  m->ending = 1;
   if ((c->flags & CONN_GREETED) != 0 && WPS_CAN(c->ops, left))
     c->ops->left(c, c->own, m, m->data, by);
   group_leave(m);

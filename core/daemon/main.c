@@ -82,6 +82,8 @@ static int run(struct settings *settings, bool dev)
   setup_log(settings);
   signal(SIGPIPE, SIG_IGN);
   if (!server_start(&server, settings, dev, why, sizeof(why))) {
+    if (faults_count(settings->faults) > 0) /* config->error() in create() */
+      complain(settings);
     fprintf(stderr, "webpubsubd: %s\n", why);
     return EXIT_FAILURE;
   }

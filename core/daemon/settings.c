@@ -222,6 +222,11 @@ static void load_listeners(struct settings *s)
 
 /* ---- plugins ---- */
 
+static bool has_path(const struct node *block)
+{
+  return block->kind == NODE_MAP && node_get(block, "path") != NULL;
+}
+
 static char *plugin_path(const struct node *block, struct wps_str base)
 {
   const struct node *path =
@@ -254,7 +259,7 @@ static bool load_plugin_file(struct settings *s, const struct position *at,
   if (path == NULL || base_c == NULL) {
     faults_add(s->faults, at, "out of memory");
   } else if (!loader_open(path, &host_table, &out->loaded, why, sizeof(why))) {
-    near = access(path, F_OK) == 0
+    near = access(path, F_OK) == 0 || has_path(block)
                ? NULL
                : nearest(base, shipped_names, ARRAY_LEN(shipped_names));
     if (near != NULL && !str_eq_c(base, near))

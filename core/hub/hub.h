@@ -131,7 +131,8 @@ struct wps_member {
   struct hub_client *client;
   struct group *group;
   uint32_t group_index, client_index;
-  uint32_t flags, variant, kinds, reserved;
+  uint32_t flags, variant, kinds;
+  uint32_t ending; /* left() is running */
   void *data;
   uint64_t serial;
 };

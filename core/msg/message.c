@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/log.h"
 #include "base/quarantine.h"
 #include "plug/plugin.h"
 
@@ -115,7 +116,8 @@ static struct wps_message *build(const struct wps_message_info *info,
   struct wps_pair *tags, *props;
   char *at;
 
-  if (info->data.len > data_limit)
+  /* Kinds are bits in the masks of members. */
+  if (info->data.len > data_limit || info->kind >= 32)
     return NULL;
   sum_pairs(&size, info->tags, info->tag_count);
   sum_pairs(&size, info->props, info->prop_count);
@@ -216,6 +218,8 @@ int message_frame(struct wps_message *m, const struct wps_instance *instance,
     mine->frame = NULL;
     rc = ops->encode(instance->inst, m, variant, &mine->frame);
     if (rc != WPS_OK && rc != WPS_ENOTSUP) {
+      log_line(WPS_LOG_WARN, "core", "%s cannot write a message (%d)",
+               instance->name, rc);
       free(mine);
       return rc;
     }

@@ -179,9 +179,11 @@ export class Client {
   }
 
   /** As a cable that is pulled out (a reset). */
+  // A socket that is being shut down can no more be reset, and would then never
+  // say that it has closed.
   async drop() {
     const socket = this.ws._socket;
-    if (socket && !socket.encrypted) socket.resetAndDestroy();
+    if (socket && !socket.encrypted && !socket.writableEnded) socket.resetAndDestroy();
     else this.ws.terminate();
     return this.end();
   }
