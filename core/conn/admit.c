@@ -107,34 +107,52 @@ static void refuse_by_close(struct admission *a, uint16_t code,
 
 /* ---- where to ---- */
 
+/* Segments are told apart before they are decoded: "%2F" is no separator. */
 bool admit_is_client(void *arg, const struct wps_request *req)
 {
-  struct wps_str path = req->path, rest;
+  struct wps_str path = req->raw_path, rest;
 
   UNUSED(arg);
   if (str_ieq_c(path, client_path) || str_ieq_c(path, "/client/"))
     return true;
   if (!str_istarts(path, hubs_path))
     return false;
-  /* One segment, percent-encoded slashes included. */
   rest = str_skip(path, sizeof(hubs_path) - 1);
   return memchr(rest.ptr, '/', rest.len) == NULL;
 }
 
+/* The name as the client wrote it, decoded, in a->hub. */
+static bool read_hub_name(struct admission *a, size_t *len)
+{
+  struct wps_str path = a->req->raw_path, name;
+  char room[3 * sizeof(a->hub)];
+
+  if (!str_istarts(path, hubs_path)) {
+    name = request_api.query(a->req, "hub");
+    if (name.ptr == NULL || name.len >= sizeof(a->hub))
+      return false;
+    memcpy(a->hub, name.ptr, name.len);
+    *len = name.len;
+    return true;
+  }
+  name = str_skip(path, sizeof(hubs_path) - 1);
+  /* Every character of a valid name may come as an escape of three. */
+  if (name.len > sizeof(room) || !percent_decode(name, false, room, len) ||
+      *len >= sizeof(a->hub))
+    return false;
+  memcpy(a->hub, room, *len);
+  return true;
+}
+
 static bool find_hub(struct admission *a)
 {
-  struct wps_str path = a->req->path, name;
+  size_t len;
 
-  if (str_istarts(path, hubs_path))
-    name = str_skip(path, sizeof(hubs_path) - 1);
-  else
-    name = request_api.query(a->req, "hub");
-  if (name.ptr == NULL || !hub_name_ok(name))
+  if (!read_hub_name(a, &len) || !hub_name_ok((struct wps_str){a->hub, len}))
     return false;
-  memcpy(a->hub, name.ptr, name.len);
-  a->hub[name.len] = '\0';
-  str_lower(a->hub, name.len);
-  a->req->hub = (struct wps_str){a->hub, name.len};
+  a->hub[len] = '\0';
+  str_lower(a->hub, len);
+  a->req->hub = (struct wps_str){a->hub, len};
   a->req->purpose = WPS_FOR_CLIENT;
   snprintf(a->audience, sizeof(a->audience), "%s%s", hubs_path, a->hub);
   a->req->audience = str_from(a->audience);

@@ -47,8 +47,8 @@ static enum http_head_result parse_copy(const char *data, size_t len,
   return r;
 }
 
-/* What is refused early is refused as a whole; of two faults either may be
- * named. */
+/* What is refused early is never taken as a whole. (It may be waited for: a bad
+ * request line is looked for early only while little has come behind it.) */
 static void prefixes(const char *data, size_t len, enum http_head_result whole,
                      const struct http_limits *limits)
 {
@@ -57,7 +57,8 @@ static void prefixes(const char *data, size_t len, enum http_head_result whole,
   for (size_t n = 0; n < len; n += step) {
     enum http_head_result r = parse_copy(data, n, limits);
 
-    must(r == HTTP_HEAD_MORE || (r == HTTP_HEAD_BAD && whole == r));
+    must(r == HTTP_HEAD_MORE ||
+         (r == HTTP_HEAD_BAD && whole != HTTP_HEAD_DONE));
   }
 }
 

@@ -38,16 +38,36 @@ static inline void on_worker(struct workers *ws, uint32_t index, wps_fn fn,
   sem_destroy(&s.done);
 }
 
-static inline void step_nothing(void *arg)
+struct turn {
+  struct defer defer;
+  struct wps_worker *worker;
+  sem_t done;
+};
+
+static inline void turn_over(struct defer *self)
 {
-  (void)arg;
+  sem_post(&CONTAINER_OF(self, struct turn, defer)->done);
 }
 
-/* A turn of that worker has passed, with its deferred calls. */
+static inline void turn_begin(void *arg)
+{
+  struct turn *t = arg;
+
+  worker_defer_next(t->worker, &t->defer);
+}
+
+/* What that worker had deferred has run, and what those calls have deferred:
+ * ours waits for the turn after. */
 static inline void worker_turn(struct workers *ws, uint32_t index)
 {
-  on_worker(ws, index, step_nothing, NULL);
-  on_worker(ws, index, step_nothing, NULL);
+  struct turn t = {.worker = workers_at(ws, index)};
+
+  defer_init(&t.defer, turn_over);
+  ck_assert_int_eq(sem_init(&t.done, 0, 0), 0);
+  on_worker(ws, index, turn_begin, &t);
+  while (sem_wait(&t.done) != 0)
+    ;
+  sem_destroy(&t.done);
 }
 
 #endif

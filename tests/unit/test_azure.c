@@ -348,10 +348,9 @@ START_TEST(recovery)
   ck_assert_int_eq(negotiate(query, plain, AZURE_PLAIN, &out), WPS_OK);
   ck_assert_uint_eq(out.close_code, 1008);
   ck_assert(out.resume_id.ptr == NULL);
-  ck_assert(out.selected.ptr == NULL);
+  ck_assert_uint_eq(out.selected.len, 7); /* or ws would not see the 1008 */
   ck_assert_int_eq(negotiate(query, NULL, AZURE_SIMPLE, &out), WPS_OK);
   ck_assert_uint_eq(out.close_code, 1008);
-  ck_assert(out.selected.ptr == NULL);
 
   /* One of the two is a first handshake. */
   taken(QUERY("awps_connection_id", "c1"));

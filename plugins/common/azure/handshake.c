@@ -82,14 +82,14 @@ int azure_negotiate(const struct wps_request *req, uint32_t kind,
   if (id.ptr != NULL && token.ptr != NULL) {
     if (kind == AZURE_PLAIN && offers_reliable(req))
       return WPS_ENOTSUP;
-    /* SDKs try again after any HTTP error; 1008 is their sign to stop. */
+    /* SDKs try again after any HTTP error; 1008 is their sign to stop. The
+     * offer is echoed all the same: the library under the JavaScript SDK fails
+     * a handshake that takes none of its offers before it sees any frame. */
     out->close_code = 1008;
     out->reason = not_recovered;
     if (kind == AZURE_RELIABLE) {
       out->resume_id = id;
       out->resume_token = token;
-    } else {
-      out->selected = (struct wps_str){NULL, 0};
     }
     return WPS_OK;
   }
