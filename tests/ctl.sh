@@ -72,6 +72,11 @@ set -- $("$ctl" token --connection \
   "Endpoint=http://localhost:9;AccessKey=abc=;Version=1.0;")
 same "$2" "ws://localhost:9/client/hubs/chat?access_token=$1"
 
+refused "UTF-8" "$ctl" token --dev --user "$(printf '\377')"
+refused "cannot be written" sh -c '"$1" token --dev >/dev/full' - "$ctl"
+refused "8 to 1023 bytes" sh -c \
+  'printf %01024d 0 | "$1" hash-secret --iterations 1000' - "$ctl"
+
 # ---- a server with TLS, passwords and keys ----
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
@@ -142,6 +147,16 @@ read -r line <&4 && same "$line" first
 read -r line <&4 && same "$line" '{"n":0.1}'
 read -r line <&4 && same "$line" "last one"
 wait "$tail_pid" || fail "tail ended with status $?"
+tail_pid=
+# A reader that leaves, as `| head -n 1` does, ends it.
+"$ctl" tail chat "my group" --endpoint "http://localhost:$port" \
+  --key "$key" >/dev/full 2>"$work/tail.err" &
+tail_pid=$!
+exec 5<"$work/tail.err"
+read -r line <&5 || fail "tail ended"
+"$ctl" send chat "my group" unseen --endpoint "http://localhost:$port" \
+  --key "$key" || fail "send"
+wait "$tail_pid" && fail "tail goes on without a reader"
 tail_pid=
 refused "TLS: " "$ctl" send chat g text --key "$key" \
   --endpoint "https://localhost:$tls_port"

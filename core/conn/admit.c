@@ -87,10 +87,14 @@ static void refuse_by_close(struct admission *a, uint16_t code,
   char *head = NULL;
   size_t head_len = 0, early_len = 0;
   struct stream *s;
-  struct log_field fields[] = {{"hub", {a->hub, strlen(a->hub)}},
+  char digits[8];
+  struct log_field fields[] = {{"hub", a->req->hub},
                                {"remote", a->req->remote},
+                               {"code", {digits, 0}},
                                {"reason", reason}};
 
+  fields[2].value.len =
+      (size_t)snprintf(digits, sizeof(digits), "%u", (unsigned)code);
   log_fields(WPS_LOG_INFO, "core", "handshake refused by a close frame", fields,
              ARRAY_LEN(fields));
   http_on_gone(a->hc, NULL, NULL);
@@ -121,41 +125,45 @@ bool admit_is_client(void *arg, const struct wps_request *req)
   return memchr(rest.ptr, '/', rest.len) == NULL;
 }
 
-/* The name as the client wrote it, decoded, in a->hub. */
+/* The name as the client wrote it, decoded, in the request: an auth component
+ * may look at it when the admission has long gone. */
 static bool read_hub_name(struct admission *a, size_t *len)
 {
   struct wps_str path = a->req->raw_path, name;
-  char room[3 * sizeof(a->hub)];
+  char room[3 * sizeof(a->req->hub_room)];
 
   if (!str_istarts(path, hubs_path)) {
     name = request_api.query(a->req, "hub");
-    if (name.ptr == NULL || name.len >= sizeof(a->hub))
+    if (name.ptr == NULL || name.len >= sizeof(a->req->hub_room))
       return false;
-    memcpy(a->hub, name.ptr, name.len);
+    memcpy(a->req->hub_room, name.ptr, name.len);
     *len = name.len;
     return true;
   }
   name = str_skip(path, sizeof(hubs_path) - 1);
   /* Every character of a valid name may come as an escape of three. */
   if (name.len > sizeof(room) || !percent_decode(name, false, room, len) ||
-      *len >= sizeof(a->hub))
+      *len >= sizeof(a->req->hub_room))
     return false;
-  memcpy(a->hub, room, *len);
+  memcpy(a->req->hub_room, room, *len);
   return true;
 }
 
 static bool find_hub(struct admission *a)
 {
+  struct wps_request *req = a->req;
   size_t len;
 
-  if (!read_hub_name(a, &len) || !hub_name_ok((struct wps_str){a->hub, len}))
+  if (!read_hub_name(a, &len) ||
+      !hub_name_ok((struct wps_str){req->hub_room, len}))
     return false;
-  a->hub[len] = '\0';
-  str_lower(a->hub, len);
-  a->req->hub = (struct wps_str){a->hub, len};
-  a->req->purpose = WPS_FOR_CLIENT;
-  snprintf(a->audience, sizeof(a->audience), "%s%s", hubs_path, a->hub);
-  a->req->audience = str_from(a->audience);
+  req->hub_room[len] = '\0';
+  str_lower(req->hub_room, len);
+  req->hub = (struct wps_str){req->hub_room, len};
+  req->purpose = WPS_FOR_CLIENT;
+  snprintf(req->audience_room, sizeof(req->audience_room), "%s%s", hubs_path,
+           req->hub_room);
+  req->audience = str_from(req->audience_room);
   return true;
 }
 

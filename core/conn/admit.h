@@ -27,8 +27,6 @@ struct admission {
   struct answer *answer;        /* of the connect event, NULL: none */
   bool counted;                 /* holds a place in server->connections */
   char id[32];                  /* of the connection to be, terminated */
-  char hub[129];                /* lower case, terminated */
-  char audience[160];
 };
 
 /* Hooks of http/server.h; arg is the conn_server. */

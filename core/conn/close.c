@@ -68,6 +68,8 @@ static struct linger *give_socket(struct wps_conn *c)
     c->worker->conns->feed_linger = l;
   else if (l != NULL)
     linger_adopt_input(l, &c->in);
+  else
+    frame_in_release(c->worker->conns->frames, &c->in);
   return l;
 }
 
@@ -188,12 +190,13 @@ void conn_close_framing(struct wps_conn *c, uint16_t code, struct wps_str why)
 
   if (!conn_alive(c))
     return;
+  /* Not to be read from again, even when closing() gives the socket away. */
+  frame_in_release(c->worker->conns->frames, &c->in);
+  c->in = (struct frame_in){0};
   l = close_core(c, code == 1009 ? WPS_CLOSED_TOO_BIG : WPS_CLOSED_FRAMING,
                  code == 1009 ? WPS_ETOOBIG : WPS_EPROTO, code, why);
-  if (l != NULL) {
-    frame_in_release(c->worker->conns->frames, &l->in);
+  if (l != NULL)
     linger_deafen(l);
-  }
 }
 
 /* ---- the socket's end ---- */
@@ -309,8 +312,11 @@ void conn_finish(struct defer *self)
 
 void conn_end_now(struct wps_conn *c)
 {
-  if (conn_alive(c))
+  if (conn_alive(c)) {
+    log_end(c, "client closed", 1001, STR("Server shutdown"),
+            cause_name(WPS_CLOSED_SHUTDOWN));
     begin_end(c, 1001, STR("Server shutdown"));
+  }
   defer_cancel(&c->finish);
   end(c);
 }

@@ -132,6 +132,7 @@ struct conn_worker {
   struct conn_drain *drain;       /* shutdown has begun */
   struct wps_frame *ping;         /* the empty ping, shared */
   struct wps_message *delivering; /* inside deliver() of a subprotocol */
+  struct wps_message *expires;    /* the same, when it can still expire */
   struct linger *feed_linger;     /* took the socket of whom we feed now */
 };
 

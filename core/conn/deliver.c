@@ -6,10 +6,15 @@
 #include "conn/close.h"
 #include "conn/session.h"
 
+/* While all messages that wait are still kept by the session, its own bounds
+ * hold for them, also when a resume queues all of them at once; a client that
+ * acknowledges what it has not read is slow like any other. */
 static bool over_limit(const struct wps_conn *c)
 {
   const struct conn_limits *l = &conn_server_of(c)->limits;
 
+  if (c->session != NULL && c->out.counted <= session_kept(c))
+    return c->out.bytes - c->out.counted_bytes > l->queue_bytes;
   return c->out.counted > l->queue_messages || c->out.bytes > l->queue_bytes;
 }
 
@@ -18,16 +23,17 @@ static bool over_watermark(const struct wps_conn *c)
   return c->out.bytes > conn_server_of(c)->limits.queue_bytes / 2;
 }
 
-/* While the socket takes nothing no flush looks at the limits. */
-static void check_blocked(struct wps_conn *c)
+/* While the socket takes nothing no flush looks at the limits. A queue that
+ * only waits for its turn has a socket that would take more. */
+void conn_check_full(struct wps_conn *c)
 {
-  if (c->out.blocked && over_limit(c))
+  if (c->out.full && over_limit(c))
     conn_close_later(c, WPS_CLOSED_SLOW);
 }
 
 int conn_deliver_private(struct wps_conn *c, struct wps_member *m,
                          struct wps_message *msg, struct wps_frame *frame,
-                         uint64_t sequence, uint32_t flags)
+                         uint64_t sequence, uint32_t flags, bool mortal)
 {
   struct wps_delivery d = {.struct_size = sizeof(d),
                            .flags = flags,
@@ -38,11 +44,14 @@ int conn_deliver_private(struct wps_conn *c, struct wps_member *m,
                            .data = m != NULL ? m->data : NULL};
   struct conn_worker *cw = c->worker->conns;
   struct wps_message *outer = cw->delivering;
+  struct wps_message *outer_expires = cw->expires;
   int rc;
 
   cw->delivering = msg;
+  cw->expires = mortal ? msg : NULL;
   rc = c->ops->deliver(c, c->own, &d);
   cw->delivering = outer;
+  cw->expires = outer_expires;
   return rc == WPS_EAGAIN ? WPS_OK : rc;
 }
 
@@ -61,10 +70,10 @@ static int deliver(struct wps_conn *c, struct wps_member *m,
   if (c->session != NULL)
     return session_deliver(c, m, msg, frame, variant);
   if (wants_private(c, m))
-    rc = conn_deliver_private(c, m, msg, frame, 0, 0);
+    rc = conn_deliver_private(c, m, msg, frame, 0, 0, true);
   else
     rc = outbound_frame(&c->out, c->worker, frame, OUT_COUNTED, msg);
-  check_blocked(c);
+  conn_check_full(c);
   return rc;
 }
 
@@ -112,7 +121,7 @@ static int after_send(struct wps_conn *c, int rc)
 {
   if (rc != WPS_OK)
     return rc;
-  check_blocked(c);
+  conn_check_full(c);
   if (!over_watermark(c))
     return WPS_OK;
   c->flags |= CONN_DRAIN_WANTED;
@@ -124,7 +133,7 @@ int conn_send(struct wps_conn *c, struct wps_frame *frame)
   if (c->stream == NULL)
     return WPS_ECLOSED;
   return after_send(c, outbound_frame(&c->out, c->worker, frame, unit_flags(c),
-                                      c->worker->conns->delivering));
+                                      c->worker->conns->expires));
 }
 
 int conn_send_parts(struct wps_conn *c, uint32_t opcode,
@@ -132,9 +141,9 @@ int conn_send_parts(struct wps_conn *c, uint32_t opcode,
 {
   if (c->stream == NULL)
     return WPS_ECLOSED;
-  return after_send(c, outbound_parts(&c->out, c->worker, opcode, parts, count,
-                                      unit_flags(c),
-                                      c->worker->conns->delivering));
+  return after_send(c,
+                    outbound_parts(&c->out, c->worker, opcode, parts, count,
+                                   unit_flags(c), c->worker->conns->expires));
 }
 
 /* ---- the flusher's side ---- */

@@ -12,10 +12,13 @@ void conn_deliver(struct hub_client *client, struct wps_member *m,
                   struct fanout *f);
 /* conn->deliver of the ABI. Errors: ECLOSED, ENOMEM, ENOTSUP. */
 int conn_deliver_one(struct wps_conn *c, struct wps_message *msg);
-/* Through the subprotocol's deliver(); `sequence` 0 without a session. */
+/* Through the subprotocol's deliver(); `sequence` 0 without a session; `mortal`
+ * when its time to live still counts. */
 int conn_deliver_private(struct wps_conn *c, struct wps_member *m,
                          struct wps_message *msg, struct wps_frame *frame,
-                         uint64_t sequence, uint32_t flags);
+                         uint64_t sequence, uint32_t flags, bool mortal);
+/* After something was queued: is it too much for a socket that is full? */
+void conn_check_full(struct wps_conn *c);
 
 /* conn->send and its siblings. Errors: as in the ABI. */
 int conn_send(struct wps_conn *c, struct wps_frame *frame);

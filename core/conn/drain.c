@@ -52,7 +52,9 @@ static void tick(struct timer *t)
     close_late(d);
   else
     close_up_to(d, (uint32_t)(d->end * passed / d->spread_us));
-  if (passed >= d->patience_us) {
+  /* Clients that end in this very turn still have their close frames to send
+   * and their events to hand over. */
+  if (passed >= d->patience_us && cw->live == 0) {
     lingers_close(d->worker);
     client_events_cancel(d->worker);
   }

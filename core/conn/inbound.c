@@ -4,6 +4,7 @@
 
 #include "base/str.h"
 #include "conn/close.h"
+#include "conn/deliver.h"
 #include "conn/linger.h"
 
 enum { READS_PER_TURN = 4 };
@@ -39,9 +40,8 @@ static bool on_ping(void *arg, const unsigned char *data, size_t len)
 
   if (c->state == WPS_CONN_OPEN &&
       outbound_parts(&c->out, c->worker, FRAME_PONG, &part, 1, 0, NULL) ==
-          WPS_OK &&
-      c->out.blocked && c->out.bytes > conn_server_of(c)->limits.queue_bytes)
-    conn_close_later(c, WPS_CLOSED_SLOW);
+          WPS_OK)
+    conn_check_full(c);
   return true;
 }
 

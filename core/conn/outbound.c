@@ -16,7 +16,8 @@ enum {
   RING_MIN = 8,      /* units; a power of two */
   GATHER_MAX = 2048, /* larger frames are not copied */
   IOV_MAX_USED = 64,
-  FLUSH_BYTES_MAX = 1024 * 1024 /* per queue and turn, for fairness */
+  FLUSH_BYTES_MAX = 1024 * 1024,   /* per queue and turn, for fairness */
+  FLUSH_REST_MAX = 4 * 1024 * 1024 /* what may be put off that way */
 };
 
 static const uint32_t head_sizes[OUT_HEAD_CLASSES] = {SMALL_HEAD, LARGE_HEAD};
@@ -132,13 +133,33 @@ static void shrink(struct outbound *o, struct out_worker *ow)
   o->cap = 0;
 }
 
+static void account_in(struct outbound *o, const struct out_unit *u)
+{
+  size_t n = unit_bytes(u);
+
+  o->bytes += n;
+  if ((u->flags & OUT_COUNTED) == 0)
+    return;
+  o->counted++;
+  o->counted_bytes += n;
+}
+
+static void account_out(struct outbound *o, const struct out_unit *u)
+{
+  size_t n = unit_bytes(u);
+
+  o->bytes -= n;
+  if ((u->flags & OUT_COUNTED) == 0)
+    return;
+  o->counted--;
+  o->counted_bytes -= n;
+}
+
 static void pop_first(struct outbound *o, struct out_worker *ow)
 {
   struct out_unit *u = unit_at(o, 0);
 
-  o->bytes -= unit_bytes(u);
-  if ((u->flags & OUT_COUNTED) != 0)
-    o->counted--;
+  account_out(o, u);
   unit_release(ow, u);
   o->first = (o->first + 1) & (o->cap - 1);
   o->count--;
@@ -183,9 +204,7 @@ static int push(struct outbound *o, struct wps_worker *w, struct out_unit *u)
     return rc;
   }
   *unit_at(o, o->count++) = *u;
-  o->bytes += unit_bytes(u);
-  if ((u->flags & OUT_COUNTED) != 0)
-    o->counted++;
+  account_in(o, u);
   if (!o->blocked && list_empty(&o->dirty))
     list_add_tail(&ow->dirty, &o->dirty);
   return WPS_OK;
@@ -203,24 +222,30 @@ void outbound_clear(struct outbound *o, struct wps_worker *w)
   while (o->count != 0)
     pop_first(o, out_of(w));
   shrink(o, out_of(w));
-  o->blocked = false;
+  o->blocked = o->full = false;
   list_remove(&o->dirty);
+}
+
+/* Bytes behind `sent` that cannot be taken back either. */
+static size_t owed(const struct outbound *o)
+{
+  return o->stream != NULL ? stream_owed(o->stream) : 0;
 }
 
 void outbound_drop_unsent(struct outbound *o, struct wps_worker *w)
 {
   struct out_worker *ow = out_of(w);
+  size_t gone = o->sent + owed(o), at = 0;
   uint32_t keep = 0;
 
-  if (o->count != 0 &&
-      (o->sent != 0 || (unit_at(o, 0)->flags & OUT_HANDSHAKE) != 0))
+  while (keep < o->count && at < gone)
+    at += unit_bytes(unit_at(o, keep++));
+  if (keep == 0 && o->count != 0 && (unit_at(o, 0)->flags & OUT_HANDSHAKE) != 0)
     keep = 1;
   while (o->count > keep) {
     struct out_unit *u = unit_at(o, o->count - 1);
 
-    o->bytes -= unit_bytes(u);
-    if ((u->flags & OUT_COUNTED) != 0)
-      o->counted--;
+    account_out(o, u);
     unit_release(ow, u);
     o->count--;
   }
@@ -329,7 +354,7 @@ static bool first_is_stale(struct outbound *o, int64_t now_us)
   struct out_unit *u = unit_at(o, 0);
 
   return o->sent == 0 && u->expires != NULL &&
-         message_expired(u->expires, now_us);
+         message_expired(u->expires, now_us) && owed(o) == 0;
 }
 
 static void consume(struct outbound *o, struct out_worker *ow, size_t n)
@@ -418,7 +443,8 @@ static void flush(struct outbound *o, struct wps_worker *w)
   struct out_worker *ow = out_of(w);
   size_t written = 0;
 
-  while (o->count != 0 && written < FLUSH_BYTES_MAX) {
+  while (o->count != 0 &&
+         (written < FLUSH_BYTES_MAX || o->bytes > FLUSH_REST_MAX)) {
     struct gather g;
     ssize_t n;
 
@@ -433,7 +459,7 @@ static void flush(struct outbound *o, struct wps_worker *w)
       struct out_unit *u = unit_at(o, i);
 
       if (i != 0 && u->expires != NULL &&
-          message_expired(u->expires, w->now_us))
+          message_expired(u->expires, w->now_us) && g.total >= owed(o))
         break;
       if (!gather_unit(&g, u, i == 0 ? o->sent : 0))
         break;
@@ -448,7 +474,7 @@ static void flush(struct outbound *o, struct wps_worker *w)
       written += (size_t)n;
     }
     if (n < 0 || (size_t)n < g.total) {
-      o->blocked = true;
+      o->blocked = o->full = true;
       stream_want_write(o->stream, true);
       o->ops->left(o);
       return;
@@ -467,7 +493,7 @@ static void flush(struct outbound *o, struct wps_worker *w)
 void outbound_writable(struct outbound *o, struct wps_worker *w)
 {
   stream_want_write(o->stream, false);
-  o->blocked = false;
+  o->blocked = o->full = false;
   if (list_empty(&o->dirty))
     list_add_tail(&out_of(w)->dirty, &o->dirty);
 }

@@ -56,10 +56,12 @@ struct outbound {
   struct stream *stream;  /* NULL: what is queued is dropped */
   struct out_unit *units; /* ring */
   uint32_t first, count, cap;
-  uint32_t counted; /* units with OUT_COUNTED */
-  size_t bytes;     /* queued, all of it      */
-  size_t sent;      /* of the first unit      */
-  bool blocked;     /* waits for writability  */
+  uint32_t counted;     /* units with OUT_COUNTED */
+  size_t bytes;         /* queued, all of it      */
+  size_t counted_bytes; /* of units with OUT_COUNTED */
+  size_t sent;          /* of the first unit      */
+  bool blocked;         /* waits for writability, maybe only for its turn */
+  bool full;            /* the socket did not take what it was given */
 };
 
 enum { OUT_HEAD_CLASSES = 2 };
@@ -83,8 +85,8 @@ void out_worker_stop(struct out_worker *ow);
 void outbound_init(struct outbound *o, const struct outbound_ops *ops);
 /* Drop everything; leaves the dirty list. The stream is not touched. */
 void outbound_clear(struct outbound *o, struct wps_worker *w);
-/* Drop what is not partly written: the frame on the wire must be finished, and
- * a 101 sent. */
+/* Drop what is not partly written: the frame on the wire must be finished, what
+ * TLS has taken be repeated, and a 101 sent. */
 void outbound_drop_unsent(struct outbound *o, struct wps_worker *w);
 /* Move everything to another queue with other ops, as linger.c does. `to` is
  * initialised and empty. */

@@ -48,13 +48,17 @@ static void done(struct resumption *r)
     come_back(&r->back);
 }
 
-static void log_refusal(const struct admission *a, const char *why)
+static void log_refusal(const struct admission *a, uint16_t code,
+                        const char *why)
 {
-  struct log_field fields[] = {{"hub", a->req->hub},
-                               {"connection", a->chosen.resume_id},
-                               {"remote", a->req->remote},
-                               {"cause", str_from(why)}};
+  char digits[8];
+  struct log_field fields[] = {
+      {"hub", a->req->hub},         {"connection", a->chosen.resume_id},
+      {"remote", a->req->remote},   {"code", {digits, 0}},
+      {"reason", a->chosen.reason}, {"cause", str_from(why)}};
 
+  fields[3].value.len =
+      (size_t)snprintf(digits, sizeof(digits), "%u", (unsigned)code);
   log_fields(WPS_LOG_INFO, "core", "recovery refused", fields,
              ARRAY_LEN(fields));
 }
@@ -63,16 +67,30 @@ static void refuse_here(struct resumption *r, struct wps_worker *w,
                         const char *why)
 {
   const struct wps_negotiation *n = &r->a->chosen;
+  uint16_t code = (uint16_t)(n->close_code != 0 ? n->close_code : 1008);
 
-  log_refusal(r->a, why);
-  linger_refuse(w, r->stream, r->head, r->head_len,
-                (uint16_t)(n->close_code != 0 ? n->close_code : 1008),
-                n->reason);
+  log_refusal(r->a, code, why);
+  linger_refuse(w, r->stream, r->head, r->head_len, code, n->reason);
   done(r);
 }
 
-/* The old socket, alive or not known to be dead, gives way. */
-static void replace(struct wps_conn *c)
+static void log_replaced(const struct wps_conn *c, uint16_t code,
+                         struct wps_str reason)
+{
+  char digits[8];
+  struct log_field fields[] = {{"code", {digits, 0}},
+                               {"reason", reason.len != 0 ? reason : STR_NONE},
+                               {"cause", STR("replaced")}};
+
+  fields[0].value.len =
+      (size_t)snprintf(digits, sizeof(digits), "%u", (unsigned)code);
+  conn_log(c, WPS_LOG_INFO, "socket replaced by a newer one", fields,
+           ARRAY_LEN(fields));
+}
+
+/* The old socket, alive or not known to be dead, gives way. False when the
+ * subprotocol has ended the client instead. */
+static bool replace(struct wps_conn *c)
 {
   struct wps_str reason;
   struct linger *l;
@@ -81,6 +99,8 @@ static void replace(struct wps_conn *c)
   outbound_drop_unsent(&c->out, c->worker);
   if (WPS_CAN(c->ops, replaced))
     c->ops->replaced(c, c->own);
+  if (c->state != WPS_CONN_OPEN)
+    return false;
   session_replaced_close(c, &code, &reason);
   outbound_close(&c->out, c->worker, code, reason);
   l = linger_take(c);
@@ -88,7 +108,8 @@ static void replace(struct wps_conn *c)
     linger_adopt_input(l, &c->in);
   else
     frame_in_release(c->worker->conns->frames, &c->in);
-  conn_log(c, WPS_LOG_INFO, "socket replaced by a newer one", NULL, 0);
+  log_replaced(c, code, reason);
+  return true;
 }
 
 /* `arrived` is where the socket came in; the line itself is the owner's. */
@@ -109,8 +130,6 @@ static void attach(struct wps_conn *c, struct resumption *r)
       .struct_size = sizeof(how), .variant = c->variant, .req = r->a->req};
   int rc;
 
-  if (c->stream != NULL)
-    replace(c);
   c->stream = c->out.stream = r->stream;
   c->state = WPS_CONN_OPEN;
   stream_attach(r->stream, w, &conn_stream_ops, c);
@@ -119,6 +138,7 @@ static void attach(struct wps_conn *c, struct resumption *r)
     conn_socket_lost(c, "out of memory");
     return;
   }
+  session_hold(c);
   c->flags |= CONN_IN_CALLBACK;
   rc = WPS_CAN(c->ops, resumed) ? c->ops->resumed(c, c->own, &how) : WPS_OK;
   c->flags &= (uint16_t)~CONN_IN_CALLBACK;
@@ -148,6 +168,8 @@ static void arrive(struct post *post)
   else if (c->instance != r->a->instance ||
            !str_ieq(c->text->subprotocol, r->a->chosen.selected))
     refuse_here(r, w, "the session speaks another subprotocol");
+  else if (c->stream != NULL && !replace(c))
+    refuse_here(r, w, "the session has been ended");
   else {
     attach(c, r);
     done(r);

@@ -26,6 +26,7 @@ struct session {
   uint64_t bytes;
   struct kept *ring;
   uint32_t first, count, cap;
+  bool holding; /* until the replay has been sent */
   uint16_t replaced_code;
   uint16_t replaced_len;
   char replaced_reason[123];
@@ -99,6 +100,11 @@ uint32_t session_retain_ms(const struct wps_conn *c)
   return c->session->retain_ms;
 }
 
+uint32_t session_kept(const struct wps_conn *c)
+{
+  return c->session->count;
+}
+
 struct wps_str session_token(struct wps_conn *c)
 {
   struct session *s = c->session;
@@ -145,12 +151,12 @@ int session_deliver(struct wps_conn *c, struct wps_member *m,
   k = kept_at(s, s->count++);
   k->msg = message_ref(msg);
   k->variant = variant;
-  k->written = c->stream != NULL;
+  k->written = c->stream != NULL && !s->holding;
   s->bytes += msg->cost;
   sequence = s->next_sequence++;
-  if (c->stream == NULL)
+  if (!k->written)
     return WPS_OK;
-  return conn_deliver_private(c, m, msg, frame, sequence, 0);
+  return conn_deliver_private(c, m, msg, frame, sequence, 0, true);
 }
 
 void session_ack(struct wps_conn *c, uint64_t sequence)
@@ -174,19 +180,25 @@ void session_wait(struct wps_conn *c)
  * over. */
 static void replay_one(struct wps_conn *c, struct kept *k, uint64_t sequence)
 {
+  bool mortal = k->written == 0;
   struct wps_frame *frame;
   int rc;
 
-  if (!k->written && message_expired(k->msg, c->worker->now_us))
+  if (mortal && message_expired(k->msg, c->worker->now_us))
     return;
   rc = message_frame(k->msg, c->instance, k->variant, &frame);
   if (rc == WPS_OK) {
     k->written = 1;
     rc = conn_deliver_private(c, NULL, k->msg, frame, sequence,
-                              WPS_DELIVERY_REPLAY);
+                              WPS_DELIVERY_REPLAY, mortal);
   }
   if (rc == WPS_ENOMEM)
     conn_close_later(c, WPS_CLOSED_FAILURE);
+}
+
+void session_hold(struct wps_conn *c)
+{
+  c->session->holding = true;
 }
 
 void session_replay(struct wps_conn *c)
@@ -194,8 +206,16 @@ void session_replay(struct wps_conn *c)
   struct session *s = c->session;
   uint64_t sequence = s->first_sequence;
 
-  for (uint32_t i = 0; i < s->count && c->state == WPS_CONN_OPEN; i++)
-    replay_one(c, kept_at(s, i), sequence + i);
+  /* deliver() may acknowledge, and what it publishes may come back here. */
+  for (; c->state == WPS_CONN_OPEN; sequence++) {
+    if (sequence < s->first_sequence)
+      sequence = s->first_sequence;
+    if (sequence >= s->next_sequence)
+      break;
+    replay_one(c, kept_at(s, (uint32_t)(sequence - s->first_sequence)),
+               sequence);
+  }
+  s->holding = false;
 }
 
 void session_replaced_close(const struct wps_conn *c, uint16_t *code,

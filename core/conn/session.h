@@ -14,6 +14,8 @@ struct session;
 int session_enable(struct wps_conn *c, const struct wps_session *opts);
 void session_free(struct wps_conn *c);
 uint32_t session_retain_ms(const struct wps_conn *c);
+/* Messages that wait to be acknowledged. */
+uint32_t session_kept(const struct wps_conn *c);
 /* A fresh ticket; lives until the next one. {NULL,0}: no session, no entropy.
  */
 struct wps_str session_token(struct wps_conn *c);
@@ -27,8 +29,10 @@ void session_ack(struct wps_conn *c, uint64_t sequence);
 /* The socket is gone: start the retention. */
 void session_wait(struct wps_conn *c);
 
-/* The new socket, whose 101 is queued, is in place: resumed(), then everything
- * unacknowledged again. */
+/* The new socket, whose 101 is queued, is in place: from session_hold() on, in
+ * resumed(), what is delivered is only kept, then session_replay() sends
+ * everything unacknowledged, each once and in order. */
+void session_hold(struct wps_conn *c);
 void session_replay(struct wps_conn *c);
 /* How the socket that another one takes over from is closed. */
 void session_replaced_close(const struct wps_conn *c, uint16_t *code,

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "base/utf8.h"
 #include "conf/config.h"
 #include "conf/core_schema.h"
 
@@ -174,8 +175,24 @@ out:
   return ok;
 }
 
+/* A claim that cannot be written would be left out of the token. */
+static bool claims_are_utf8(const struct access *a)
+{
+  bool good = a->user == NULL || utf8_valid(a->user, strlen(a->user));
+
+  for (size_t i = 0; i < a->roles.count; i++)
+    good = good && utf8_valid(a->roles.items[i], strlen(a->roles.items[i]));
+  for (size_t i = 0; i < a->groups.count; i++)
+    good = good && utf8_valid(a->groups.items[i], strlen(a->groups.items[i]));
+  if (!good)
+    ctl_fail("users, roles and groups are UTF-8");
+  return good;
+}
+
 bool access_find(struct access *a)
 {
+  if (!claims_are_utf8(a))
+    return false;
   if (a->config == NULL && !a->dev && a->connection == NULL &&
       (a->endpoint_arg == NULL || a->key_arg == NULL) &&
       access(DEFAULT_CONFIG, R_OK) == 0)

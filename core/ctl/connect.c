@@ -116,7 +116,7 @@ static int converse(struct ws_client *c, const struct asked *a)
     if (!ws_send(c, WS_TEXT, (struct wps_bytes){text, strlen(text)}))
       return ctl_fail("%s", ws_why(c));
   }
-  while (left > 0) {
+  while (left > 0 && !ferror(stdout)) {
     if (!ws_receive(c, &m))
       return ctl_fail("%s", ws_why(c));
     if (m.opcode == WS_CLOSE) {

@@ -76,7 +76,8 @@ static int run(const struct command *self, int argc, char **argv)
   }
   if (optind != argc)
     return ctl_misuse(self, "the secret comes on stdin");
-  if (!secret_read(secret, sizeof(secret)) || strlen(secret) < SECRET_MIN)
+  if (!secret_read(secret, sizeof(secret)) || strlen(secret) < SECRET_MIN ||
+      strlen(secret) > SECRET_MAX) /* cut by fgets(), perhaps */
     return ctl_fail("give a secret of 8 to 1023 bytes on stdin");
   status = hash_print(secret, (int)iterations);
   OPENSSL_cleanse(secret, sizeof(secret));

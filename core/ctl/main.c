@@ -79,6 +79,16 @@ static void usage(FILE *to)
   fputs("\n\"webpubsubctl COMMAND --help\" says more about one.\n", to);
 }
 
+/* What nobody has got is no success: a full disk, a reader that has left. */
+static int run(const struct command *self, int argc, char **argv)
+{
+  int status = self->run(self, argc, argv);
+
+  if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0)
+    status = ctl_fail("the output cannot be written");
+  return status;
+}
+
 int main(int argc, char **argv)
 {
   if (argc < 2) {
@@ -99,7 +109,7 @@ int main(int argc, char **argv)
   signal(SIGPIPE, SIG_IGN);
   for (size_t i = 0; i < ARRAY_LEN(commands); i++)
     if (strcmp(argv[1], commands[i]->name) == 0)
-      return commands[i]->run(commands[i], argc - 1, argv + 1);
+      return run(commands[i], argc - 1, argv + 1);
   ctl_fail("there is no command \"%s\"", argv[1]);
   usage(stderr);
   return EXIT_USAGE;

@@ -152,7 +152,7 @@ static int tail(struct talk *t)
     return 1;
   fprintf(stderr, "listening\n");
   ws_timeout(t->ws, 0);
-  while (t->count != 0) {
+  while (t->count != 0 && !ferror(stdout)) {
     if ((frame = frame_next(t, &raw)) == NULL)
       return 1;
     if (type_is(frame, "message")) {

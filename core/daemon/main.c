@@ -74,6 +74,17 @@ static void note_service_key(const struct settings *s)
              "ends");
 }
 
+static void note_missing_plugins(const struct settings *s)
+{
+  for (size_t i = 0; i < s->plugin_count; i++)
+    if (s->plugins[i].component->kind == WPS_KIND_SUBPROTOCOL)
+      return;
+  log_line(WPS_LOG_WARN, "core",
+           "no subprotocol plugin is enabled: every client will be refused; "
+           "plugins are looked for in %s",
+           settings_plugin_dir());
+}
+
 static int run(struct settings *settings, bool dev)
 {
   struct server server;
@@ -88,6 +99,7 @@ static int run(struct settings *settings, bool dev)
     return EXIT_FAILURE;
   }
   note_service_key(settings);
+  note_missing_plugins(settings);
   log_line(WPS_LOG_INFO, "core", "webpubsubd %s is ready", PACKAGE_VERSION);
   server_print_ready(&server);
   workers_run(server.workers);

@@ -304,8 +304,9 @@ bool server_start(struct server *s, struct settings *settings, bool dev,
   s->dev = dev;
   s->drain_timeout_ms = (uint32_t)number(core, "shutdown", "timeout");
   s->drain_spread_ms = (uint32_t)number(core, "shutdown", "spread");
-  if (s->drain_spread_ms > s->drain_timeout_ms)
-    s->drain_spread_ms = s->drain_timeout_ms;
+  /* The last clients need time for their close frames, too. */
+  if (s->drain_spread_ms > s->drain_timeout_ms / 4 * 3)
+    s->drain_spread_ms = s->drain_timeout_ms / 4 * 3;
   raise_file_limit();
   if (make_parts(s, why, why_size) && make_instances(s, why, why_size) &&
       open_listeners(s, why, why_size) && start_workers(s, why, why_size))

@@ -42,6 +42,8 @@ struct wps_request {
   uint32_t
       handshake_status; /* 0: a good WebSocket handshake; else the status */
   const char *handshake_why;
+  char hub_room[129]; /* what hub and audience of a client point at */
+  char audience_room[160];
 };
 
 /* Copies everything. NULL with *status 400 (bad escapes in path or query) or

@@ -421,6 +421,11 @@ ssize_t stream_writev(struct stream *s, const struct iovec *iov, int iov_count)
                         : plain_writev(s, iov, iov_count);
 }
 
+size_t stream_owed(const struct stream *s)
+{
+  return s->owed;
+}
+
 /* ---- the end ---- */
 
 void stream_shutdown(struct stream *s)

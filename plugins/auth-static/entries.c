@@ -182,8 +182,10 @@ static int users_load(struct auth_static *a, const struct wps_config *cfg)
     rc = user_load(u, wps->config->section_at(cfg, "users", i), iterations);
     if (rc != WPS_OK)
       return rc;
+    /* As slow as the slowest: a secret_hash brings a count of its own. */
+    if (u->hash.iterations > a->nobody.iterations)
+      a->nobody.iterations = u->hash.iterations;
   }
-  a->nobody.iterations = iterations;
   a->nobody.salt_len = 16;
   return RAND_bytes(a->nobody.salt, 16) == 1 &&
                  RAND_bytes(a->nobody.hash, sizeof(a->nobody.hash)) == 1

@@ -123,7 +123,8 @@ bool basic_parse(struct wps_str header, struct basic *out)
     header.ptr++, header.len--;
   while (header.len > 0 && header.ptr[header.len - 1] == ' ')
     header.len--;
-  if (header.len == 0 || header.len / 4 * 3 > SECRET_BYTES_MAX)
+  /* Up to two bytes of the last group are padding. */
+  if (header.len == 0 || header.len / 4 * 3 > SECRET_BYTES_MAX + 2)
     return false;
   if ((block = malloc(header.len)) == NULL)
     return false;

@@ -173,6 +173,22 @@ suite('load', () => {
     raw.destroy();
   });
 
+  check('C-145 a burst of more than is written in one turn closes nobody who reads', { timeout: 30000 }, async (t) => {
+    const s = await testServer(t, { workers: 1 });
+    const raw = await rawClient(s);
+    await raw.write(frame(TEXT, '{"type":"joinGroup","group":"burst","ackId":1}'));
+    await raw.frame();
+    // Looking at each of them would be too slow a reader.
+    let bytes = 0;
+    raw.socket.removeAllListeners('data');
+    raw.socket.on('data', (piece) => { bytes += piece.length; });
+    const data = 'x'.repeat(70);
+    const echo = JSON.stringify({ type: 'message', from: 'group', group: 'burst', dataType: 'json', data }).length;
+    await raw.write(Buffer.concat(Array(12000).fill(frame(TEXT, `{"type":"sendToGroup","group":"burst","data":"${data}"}`))));
+    await until(limit(10000), 'all are echoed', () => bytes >= 12000 * echo);
+    raw.destroy();
+  });
+
   check('C-144 10,000 pings in one write are all answered', async () => {
     const raw = await rawClient(server);
     await raw.write(Buffer.concat(Array.from({ length: 10000 }, (x, i) => frame(PING, String(i)))));
@@ -183,6 +199,34 @@ suite('load', () => {
     await raw.write(frame(TEXT, '{"type":"ping"}'));
     assert.equal((await raw.frame()).payload.toString(), '{"type":"pong"}');
     raw.destroy();
+  });
+
+  check('C-145 who writes and never reads is bounded, and closed or held up', { timeout: 60000 }, async (t) => {
+    const s = await testServer(t, { log: { level: 'info', format: 'json' } });
+    const other = await s.json({ groups: ['other'] });
+    const before = s.memory();
+    /** Write `chunk` until the server stops reading or closes. */
+    const flood = async (raw, chunk) => {
+      raw.socket.pause();
+      for (let n = 0; n < 600 && !raw.gone && !raw.socket.destroyed; n++) {
+        const written = raw.write(chunk).then(() => 'on', () => 'gone');
+        const closed = new Promise((resolve) => raw.socket.once('close', () => resolve('gone')));
+        const what = await Promise.race([written, closed, pass(limit(1500)).then(() => 'held up')]);
+        raw.socket.removeAllListeners('close');
+        if (what !== 'on') break;
+      }
+      raw.destroy();
+      await other.publish('other', 1);
+      assert.equal((await other.type('message')).data, 1);
+    };
+    await flood(await rawClient(s), Buffer.concat(Array(2000).fill(frame(PING, 'x'.repeat(125)))));
+    await flood(await rawClient(s), Buffer.concat(Array(2000).fill(frame(TEXT, '{"type":"ping"}'))));
+    await flood(await rawClient(s), Buffer.concat(Array.from({ length: 2000 }, (x, i) => frame(TEXT, `{"type":"sendToGroup","group":"void","data":1,"ackId":${i}}`))));
+    await flood(await s.raw(), Buffer.from('GET /api/health HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(2000)));
+    await flood(await s.raw(), Buffer.alloc(1048576, 'GET /'));
+    const grown = (s.memory() - before) / 1048576;
+    t.diagnostic(`memory grew by ${grown.toFixed(1)} MiB`);
+    if (!process.env.SDK_SANITIZED) assert.ok(grown < 200, `${grown} MiB`);
   });
 
   check('C-119 the limits of queue and buffer are configurable', async (t) => {
@@ -253,6 +297,18 @@ suite('load', () => {
   });
 });
 
+suite('bodies', () => {
+  check('9.2 a body must come within its time', { skip: !hasControl }, async (t) => {
+    const s = await controlledIn(t, { http: { body_timeout: '400ms' } });
+    const raw = await s.raw();
+    await raw.write('POST /control/chat/publish?to=group&name=x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc');
+    const start = Date.now();
+    await raw.end({ ms: 5000 });
+    assert.ok(Date.now() - start < limit(3000));
+    assert.equal((await s.http('/api/health')).status, 200);
+  });
+});
+
 suite('stopping', () => {
   check('C-148 SIGTERM: 1001 for everybody, no disconnected message, exit 0', async (t) => {
     const s = await testServer(t, { workers: 2 });
@@ -315,6 +371,52 @@ suite('stopping', () => {
     await a.wait('a new connection', () => a.seen.connected.length === 2, 30000);
     const publisher = await second.json();
     await until(10000, 'the group is joined again', async () => { await publisher.publish('restart', 'x'); return a.seen.group.length > 0; });
+  });
+
+  check('1.6 while draining: requests under way are told 503 with Retry-After, new ones do not come in', async (t) => {
+    const s = await testServer(t, { shutdown: { timeout: '10s', spread: '2s' } });
+    const c = await s.json();
+    const [health, client] = [await s.raw(), await s.raw()];
+    await health.write('GET /api/health HTTP/1.1\r\nHost: x\r\n');
+    const url = new URL(s.url());
+    await client.write(client.constructor.request({ path: url.pathname + url.search, host: url.host }).slice(0, -2));
+    await c.fence();
+    s.signal('SIGTERM');
+    await s.logged((r) => /shutting down/.test(r.msg ?? ''), { what: 'shutting down' });
+    await until(5000, 'nobody is accepted', () => s.raw().then((raw) => { raw.destroy(); return false; }, (e) => e.code === 'ECONNREFUSED'));
+    for (const raw of [health, client]) {
+      await raw.write('\r\n');
+      const answer = await raw.answer();
+      assert.equal(answer.status, 503);
+      assert.match(answer.headers['retry-after'], /^\d+$/);
+    }
+    await within(8000, 'exit', s.exited);
+    assert.equal(s.exit.code, 0);
+  });
+
+  check('C-148 SIGTERM under load', async (t) => {
+    const s = await testServer(t, { workers: 4, shutdown: { timeout: '5s', spread: '300ms' } });
+    const all = await Promise.all(Array.from({ length: 60 }, (x, i) => s.json({ reliable: i % 6 === 1, groups: i % 6 === 1 ? [] : ['load'] })));
+    let go = true;
+    const flow = Promise.allSettled(all.map(async (c) => { while (go) await c.publish('load', 'x'.repeat(200)); }));
+    await all[0].take((m) => m.json?.type === 'message');
+    await pass(300);
+    s.signal('SIGTERM');
+    await within(9000, 'exit', s.exited);
+    go = false;
+    await flow;
+    assert.deepEqual(s.exit, { code: 0, signal: null });
+    for (const c of all) assert.ok([1001, 1006, 1008].includes((await c.end()).code));
+    assert.ok(all.filter((c) => c.ended.code === 1001).length > 50);
+  });
+
+  check('SIGHUP ends nothing', async (t) => {
+    const s = await testServer(t, {});
+    const c = await s.json({ groups: ['hup'] });
+    s.signal('SIGHUP');
+    await c.publish('hup', 1);
+    assert.equal((await c.json()).data, 1);
+    assert.equal(await s.status(), 101);
   });
 
   check('SIGTERM with nobody there ends at once; SIGINT as well', async (t) => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { check, suite } from './lib/cases.mjs';
 import { control, controlled, controlledIn, hasControl } from './lib/control.mjs';
-import { CLOSE } from './lib/rawsocket.mjs';
+import { CLOSE, TEXT } from './lib/rawsocket.mjs';
 import { pass, until } from './lib/time.mjs';
 import { ALL, now } from './lib/token.mjs';
 import { JSON_V1, RELIABLE_V1 } from './lib/wsclient.mjs';
@@ -219,6 +219,43 @@ suite('reliable json', () => {
     await final(c);
   });
 
+  check('C-113 a replay is bounded by the session, not by the limits of a queue', async (t) => {
+    const s = await controlledIn(t, { limits: { queue_bytes: '1m', queue_messages: 5 } });
+    const publisher = await s.json();
+    const c = await s.reliable({ groups: ['g'] });
+    await c.drop();
+    await s.logged((r) => r.msg === 'client detached' && r.connection === c.connectionId, { what: 'the detach' });
+    for (let i = 0; i < 21; i++) await publisher.publish('g', Buffer.alloc(750000, i).toString('base64'), { dataType: 'binary' });
+    const raw = await s.raw();
+    const answer = await raw.handshake({ path: `/client/hubs/chat?awps_connection_id=${c.connectionId}&awps_reconnection_token=${c.reconnectionToken}`, protocols: RELIABLE_V1 });
+    assert.equal(answer.status, 101);
+    raw.socket.pause();
+    await pass(500);
+    raw.socket.resume();
+    assert.equal(JSON.parse((await raw.frame()).payload).event, 'connected');
+    for (let i = 1; i <= 21; i++) {
+      const f = await raw.frame();
+      assert.equal(f.opcode, TEXT, f.payload.toString('latin1', 0, 100));
+      assert.equal(JSON.parse(f.payload).sequenceId, i);
+    }
+    raw.destroy();
+  });
+
+  check('5.10 what was written before its ttl was over is sent again after it', async () => {
+    const group = fresh();
+    const publisher = await server.json();
+    const c = await server.reliable({ groups: [group] });
+    await publisher.publish(group, 'written', { ttlSeconds: 1 });
+    await c.take((m) => m.json?.sequenceId === 1);
+    await c.drop();
+    await server.logged((r) => r.msg === 'client detached' && r.connection === c.connectionId, { what: 'the detach' });
+    await publisher.publish(group, 'waits', { ttlSeconds: 1 });
+    await publisher.publish(group, 'stays');
+    await pass(1300);
+    const again = await server.recovered(c);
+    assert.deepEqual((await again.fence()).map((m) => [m.json.sequenceId, m.json.data]), [[1, 'written'], [3, 'stays']]);
+  });
+
   check('C-120 client close 1000 → session gone at once; close without code or others → recoverable', async () => {
     const gone = await server.reliable();
     await gone.close(1000, 'done');
@@ -261,7 +298,7 @@ suite('reliable json', () => {
   });
 
   check('C-122 recoveries that race: one lives, the others get 1008', async () => {
-    await times(5, async () => {
+    await times(20, async () => {
       const c = await server.reliable();
       await c.drop();
       const all = await Promise.all(Array.from({ length: 5 }, () => server.recover(c)));
@@ -364,6 +401,8 @@ suite('reliable json', () => {
     const publisher = await server.json();
     const c = await server.reliable({ groups: [group] });
     await c.drop();
+    // What is written to a socket that is just breaking counts as written.
+    await server.logged((r) => r.msg === 'client detached' && r.connection === c.connectionId, { what: 'the detach' });
     await publisher.publish(group, 'short', { ttlSeconds: 1 });
     await publisher.publish(group, 'long', { ttlSeconds: 60 });
     await publisher.publish(group, 'none');
@@ -386,6 +425,7 @@ suite('reliable json', () => {
       const m = await c.json();
       assert.deepEqual([m.sequenceId, m.data], [i, i]);
       sequence(c, i);
+      await c.fence(); // a reset can take the ack with it
     }
     const resumed = await until(5000, '40 records', () => {
       const records = many.lines.filter((r) => r.msg === 'session resumed');

@@ -6,9 +6,10 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { check, suite } from './lib/cases.mjs';
 import * as certs from './lib/certs.mjs';
-import { RawSocket } from './lib/rawsocket.mjs';
+import { CLOSE, RawSocket, TEXT } from './lib/rawsocket.mjs';
 import { suiteServer, testServer } from './lib/server.mjs';
-import { until, within } from './lib/time.mjs';
+import { pass, until, within } from './lib/time.mjs';
+import { JSON_V1 } from './lib/wsclient.mjs';
 
 const server = suiteServer({ tls: true });
 
@@ -112,5 +113,48 @@ suite('tls', () => {
       });
     })));
     await until(10000, 'all descriptors are given back', async () => (await s.descriptors()) <= before);
+  });
+
+  // What TLS has taken of a queue has to be written as it was, whatever is
+  // dropped behind it.
+  async function paused(s, groups) {
+    const url = new URL(s.url({ groups }));
+    const raw = await s.raw();
+    assert.equal((await raw.handshake({ path: url.pathname + url.search, host: url.host, protocols: JSON_V1 })).status, 101);
+    raw.id = JSON.parse((await raw.frame()).payload).connectionId;
+    raw.socket.pause();
+    return raw;
+  }
+
+  check('C-145 a slow client is told so by a close frame, behind a record that waits', { timeout: 60000 }, async (t) => {
+    const s = await testServer(t, { tls: true, limits: { queue_bytes: '1m' } });
+    const publisher = await s.json();
+    const raw = await paused(s, ['slow']);
+    let closed = false;
+    const record = s.logged((r) => r.connection === raw.id && String(r.code) === '1008', { ms: 30000, what: 'a close 1008' });
+    record.then(() => { closed = true; }, () => {});
+    for (let i = 0; !closed && i < 4000; i++) await publisher.publish('slow', 'x'.repeat(3000), { dataType: 'text' });
+    await record;
+    raw.socket.resume();
+    assert.deepEqual(await raw.closing({ ms: 10000 }), { code: 1008, reason: 'The outbound message queue is full.' });
+  });
+
+  check('5.10 messages that expire behind a record that waits', { timeout: 60000 }, async (t) => {
+    const s = await testServer(t, { tls: true, limits: { queue_bytes: '64m', queue_messages: 100000 } });
+    const publisher = await s.json();
+    const raw = await paused(s, ['ttl']);
+    for (let i = 0; i < 6000; i++) publisher.send({ type: 'sendToGroup', group: 'ttl', data: 'x'.repeat(3000), dataType: 'text', ttlSeconds: 1 });
+    await publisher.publish('void', 1);
+    await pass(1500);
+    raw.socket.resume();
+    await publisher.publish('ttl', 'last', { dataType: 'text' });
+    let count = 0;
+    for (let last = false; !last; count++) {
+      const f = await raw.frame({ ms: 10000 });
+      assert.notEqual(f.opcode, CLOSE, f.payload.toString('latin1'));
+      last = f.opcode === TEXT && JSON.parse(f.payload).data === 'last';
+    }
+    assert.ok(count < 6000, `${count}`);
+    raw.destroy();
   });
 });

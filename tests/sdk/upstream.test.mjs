@@ -3,8 +3,8 @@
 // (tests/fixtures/upstream-fixture) whose behaviour its URL chooses.
 import assert from 'node:assert/strict';
 import { check, suite } from './lib/cases.mjs';
-import { control, controlled, hasControl, hasUpstream } from './lib/control.mjs';
-import { pass, until } from './lib/time.mjs';
+import { control, controlled, controlledIn, hasControl, hasUpstream } from './lib/control.mjs';
+import { limit, pass, until, within } from './lib/time.mjs';
 import { ALL } from './lib/token.mjs';
 import { JSON_V1, RELIABLE_V1 } from './lib/wsclient.mjs';
 
@@ -271,5 +271,14 @@ suite('events of reliable clients', () => {
     await other.join('g');
     await other.publish('g', 1);
     assert.equal((await other.json()).data, 1);
+  });
+
+  check('C-148 clients whose time to go is the end of all patience have their close and their events', { skip: !hasControl || !hasUpstream, timeout: 30000 }, async (t) => {
+    const s = await controlledIn(t, { shutdown: { timeout: '1s', spread: '1s' }, hubs: { told: hub(all('echo')) } });
+    const clients = await Promise.all(Array.from({ length: 30 }, () => s.json({ hub: 'told' })));
+    s.signal('SIGTERM');
+    await within(limit(8000), 'exit', s.exited);
+    assert.deepEqual(s.exit, { code: 0, signal: null });
+    for (const c of clients) assert.equal((await c.end()).code, 1001);
   });
 });

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* auth-static: names, keys, hubs, and what a wrong one costs. */
 #include "auth_host.h"
-#include "plugins/auth-static/secret.h"
+#include "plugins/auth-static/auth-static.h"
+
+#include "plugins/common/b64.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -92,6 +94,47 @@ START_TEST(password)
                    REPLY_FAILED);
   ck_assert_int_eq(reply.status, WPS_EUNAUTHORIZED);
   ck_assert_ptr_null(strstr(reply.detail, "horse"));
+  stop();
+}
+END_TEST
+
+/* Name and password together have 1024 bytes at most. */
+START_TEST(password_longest)
+{
+  char secret[1024 - 4 + 1], text[1024 + 1], header[6 + 1368 + 1] = "Basic ";
+  struct wps_config bob = {.values = {{"name", "bob"}, {"secret", secret}}};
+  struct wps_config cfg = {.values = {{"iterations", "1000"},
+                                      {"max_checks", "3"},
+                                      {"remember", "0"}},
+                           .sections = {{"users", &bob}}};
+  struct wps_reply reply;
+
+  memset(secret, 's', sizeof(secret) - 1);
+  secret[sizeof(secret) - 1] = '\0';
+  snprintf(text, sizeof(text), "bob:%s", secret);
+  b64_encode((struct wps_bytes){text, 1024}, header + 6);
+  header[sizeof(header) - 1] = '\0';
+  start(&cfg);
+  ck_assert_int_eq(outcome(client("Authorization", header), &reply),
+                   REPLY_ACCEPTED);
+  stop();
+}
+END_TEST
+
+/* A name that does not exist is not told by the time of its check. */
+START_TEST(nobody_is_as_slow)
+{
+  struct wps_config eve = {
+      .values = {{"name", "eve"},
+                 {"secret_hash",
+                  "pbkdf2-sha256:5000:c2FsdHNhbHQ:"
+                  "qQDPSZa3Ormyy9oK1Pu0ZLLwP2Svzmx3yu8OvDdq_J0"}}};
+  struct wps_config cfg = none;
+
+  cfg.sections[0].key = "users";
+  cfg.sections[0].section = &eve;
+  start(&cfg);
+  ck_assert_uint_eq(((struct auth_static *)inst)->nobody.iterations, 5000);
   stop();
 }
 END_TEST
@@ -376,6 +419,8 @@ int main(void)
   int failed;
 
   tcase_add_test(c, password);
+  tcase_add_test(c, password_longest);
+  tcase_add_test(c, nobody_is_as_slow);
   tcase_add_test(c, password_malformed);
   tcase_add_test(c, hubs);
   tcase_add_test(c, api_key);

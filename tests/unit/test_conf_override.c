@@ -151,7 +151,8 @@ START_TEST(faults_name_the_option)
       "--set endpoints.1: `endpoints` has 0 elements; the next is 0, not 1\n"
       "--set x: not YAML: while parsing a flow node, did not find expected "
       "node content\n"
-      "--set y: aliases (*z) are not supported; put a text that begins with * "
+      "--set y: aliases (*name) are not supported; put a text that begins with "
+      "* "
       "in quotes\n"
       "--set y: duplicate key `a`\n");
   parsed_free(&p);

@@ -255,6 +255,19 @@ START_TEST(c70_answer_before_ack)
 }
 END_TEST
 
+START_TEST(metadata_cannot_write_headers)
+{
+  frame("{\"type\":\"event\",\"event\":\"order\",\"data\":1,\"metadata\":"
+        "{\"a\":\"1\\r\\nce-userId: "
+        "root\",\"b\":\"\\u0000\\n\",\"c\":\"\\t3\"}}");
+  asked(0, FAKE_EVENT, "order");
+  ck_assert_str_eq(fake.asked[0].headers,
+                   "X-WebPubSub-Metadata-a: 1ce-userId: root\n"
+                   "X-WebPubSub-Metadata-b: \n"
+                   "X-WebPubSub-Metadata-c: \t3\n");
+}
+END_TEST
+
 START_TEST(c72_no_handler)
 {
   fake.event_rc = WPS_ENOTFOUND;
@@ -652,6 +665,7 @@ int main(void)
   tcase_add_test(t, repeated_while_under_way);
   tcase_add_test(t, failures_of_the_host);
   tcase_add_test(t, c70_answer_before_ack);
+  tcase_add_test(t, metadata_cannot_write_headers);
   tcase_add_test(t, c72_no_handler);
   tcase_add_test(t, c64_c73_order);
   tcase_add_test(t, too_many_wait);

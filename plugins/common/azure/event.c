@@ -18,14 +18,26 @@ static void lower(char *out, struct wps_str s)
   }
 }
 
-/* Pairs and the bytes of their names in one block; the caller frees it. */
-static struct wps_pair *make_pairs(size_t count, size_t bytes, char **names)
+/* Pairs and their texts in one block; the caller frees it. */
+static struct wps_pair *make_pairs(size_t count, size_t bytes, char **texts)
 {
   struct wps_pair *pairs = malloc(count * sizeof(*pairs) + bytes);
 
   if (pairs != NULL)
-    *names = (char *)(pairs + count);
+    *texts = (char *)(pairs + count);
   return pairs;
+}
+
+/* Any ASCII is metadata, but a line break in a header would let a client write
+ * headers of its own (azure-server.md 3.3). Returns the length. */
+static size_t strip_breaks(char *out, struct wps_str value)
+{
+  size_t len = 0;
+
+  for (size_t i = 0; i < value.len; i++)
+    if (value.ptr[i] != '\r' && value.ptr[i] != '\n' && value.ptr[i] != '\0')
+      out[len++] = value.ptr[i];
+  return len;
 }
 
 int azure_event(struct wps_conn *conn, struct wps_str name,
@@ -37,24 +49,25 @@ int azure_event(struct wps_conn *conn, struct wps_str name,
       .struct_size = sizeof(event), .name = name, .msg = msg};
   size_t count = info->tag_count, bytes = 0;
   struct wps_pair *pairs = NULL;
-  char *names;
+  char *texts;
   int rc;
 
   if (count > 0) {
     for (size_t i = 0; i < count; i++)
-      bytes += PREFIX_LEN + info->tags[i].name.len;
-    pairs = make_pairs(count, bytes, &names);
+      bytes += PREFIX_LEN + info->tags[i].name.len + info->tags[i].value.len;
+    pairs = make_pairs(count, bytes, &texts);
     if (pairs == NULL)
       return WPS_ENOMEM;
     for (size_t i = 0; i < count; i++) {
       struct wps_str key = info->tags[i].name;
       struct wps_str value = info->tags[i].value;
 
-      memcpy(names, PREFIX, PREFIX_LEN);
-      lower(names + PREFIX_LEN, key);
-      pairs[i].name = (struct wps_str){names, PREFIX_LEN + key.len};
-      pairs[i].value = value.ptr != NULL ? value : (struct wps_str){"", 0};
-      names += PREFIX_LEN + key.len;
+      memcpy(texts, PREFIX, PREFIX_LEN);
+      lower(texts + PREFIX_LEN, key);
+      pairs[i].name = (struct wps_str){texts, PREFIX_LEN + key.len};
+      texts += PREFIX_LEN + key.len;
+      pairs[i].value = (struct wps_str){texts, strip_breaks(texts, value)};
+      texts += pairs[i].value.len;
     }
     rc = azure_metadata_last(pairs, &count);
     if (rc != WPS_OK)

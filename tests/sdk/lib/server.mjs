@@ -25,7 +25,7 @@ const top = resolve(dirname(import.meta.filename), '../../..');
 export const DAEMON = resolve(process.env.WEBPUBSUBD ?? join(top, 'build/webpubsubd'));
 export const TOOL = resolve(process.env.WEBPUBSUBCTL ?? join(dirname(DAEMON), 'webpubsubctl'));
 export const PLUGINS = resolve(process.env.WEBPUBSUBD_PLUGIN_DIR ?? join(dirname(DAEMON), '.libs'));
-export const FIXTURES = resolve(process.env.WEBPUBSUBD_FIXTURE_DIR ?? join(dirname(DAEMON), 'tests/fixtures/.libs'));
+export const FIXTURES = resolve(process.env.SDK_FIXTURES ?? join(dirname(DAEMON), 'tests/fixtures/.libs'));
 export const SOURCE = top;
 export const plugin = (name) => join(PLUGINS, `${name}.so`);
 /** Plugins that only tests load; `make check` builds them. */
@@ -246,7 +246,7 @@ export class Server {
     } finally { raw.destroy(); }
   }
 
-  signal(name) { this.child.kill(name); }
+  signal(name) { this.signalled = true; this.child.kill(name); }
 
   /** End it, and look at what it leaves behind. */
   async stop({ signal = 'SIGTERM', code = 0, ms = 20000, keepClients = false } = {}) {
@@ -267,10 +267,15 @@ export class Server {
     }
     const report = REPORTS.exec(this.err);
     if (report) throw new Error(`the daemon reported: ${this.err.slice(Math.max(0, report.index - 200), report.index + 6000)}`);
-    if (this.exit.code !== code || this.exit.signal) {
+    if (this.exit.code !== code || this.exit.signal || (early && !this.signalled)) {
       throw new Error(`the daemon ended ${early ? 'early ' : ''}with ${JSON.stringify(this.exit)}; stderr: ${this.err.slice(-2000)}`);
     }
     this.checkSecrets();
+    const { yaml, dev, stderr, config } = this.options;
+    if (!yaml && !dev && !stderr && (config?.log?.format ?? 'json') === 'json') {
+      const odd = this.lines.find((r) => r.text !== undefined);
+      if (odd) throw new Error(`a line of the log is no JSON: ${odd.text.slice(0, 300)}`);
+    }
   }
 
   checkSecrets() {
