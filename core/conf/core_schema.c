@@ -134,7 +134,7 @@ static const struct wps_config_item shutdown_items[] = {
              "after SIGTERM, how long everything together may take"),
     DURATION("spread", "5s", 0, 1 * HOUR,
              "clients are closed over this time, so that they do not come "
-             "back all at once elsewhere"),
+             "back all at once elsewhere; three quarters of timeout at most"),
 };
 static const struct wps_config_schema shutdown_schema =
     WPS_CONFIG_SCHEMA(shutdown_items);

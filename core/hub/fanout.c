@@ -115,6 +115,9 @@ static void walk_local(struct hub_worker *hw, const struct wps_target *t,
   struct list *head = NULL;
   struct hub_client *c;
   uint64_t count, serial;
+  /* A subprotocol may publish inside deliver(): the walk within must leave the
+   * mark of the walk around it as it was, for the one client it can share. */
+  uint64_t outer_mark = self != NULL ? self->skip_mark : 0;
 
   mark_excluded(hw, t, self);
   serial = hw->fanout_serial;
@@ -139,6 +142,8 @@ static void walk_local(struct hub_worker *hw, const struct wps_target *t,
     for (struct list *l = hw->clients.next; l != &hw->clients; l = l->next)
       deliver(hw, CONTAINER_OF(l, struct hub_client, in_hub), NULL, f, serial);
   }
+  if (self != NULL)
+    self->skip_mark = outer_mark;
 }
 
 /* ---- to other workers ---- */

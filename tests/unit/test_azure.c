@@ -209,10 +209,11 @@ START_TEST(c68_window_of_1000)
 }
 END_TEST
 
-/* Random ids against a plain list. */
+/* Random ids against a plain list, side by side and far apart. */
 START_TEST(acks_against_a_model)
 {
   enum { WINDOW = 50, IDS = 300 };
+  const uint64_t step = _i == 0 ? 1 : UINT64_C(0x9e3779b97f4a7c15);
   struct azure_acks *acks = NULL;
   uint64_t order[WINDOW];
   size_t count = 0;
@@ -229,19 +230,19 @@ START_TEST(acks_against_a_model)
       id = (uint64_t)round % IDS;
     for (size_t i = 0; i < count; i++)
       done = done || order[i] == id;
-    ck_assert_uint_eq(azure_acks_find(acks, id), done ? AZURE_ACK_DONE
-                                                 : pending[id]
-                                                     ? AZURE_ACK_PENDING
-                                                     : AZURE_ACK_NEW);
+    ck_assert_uint_eq(azure_acks_find(acks, id * step), done ? AZURE_ACK_DONE
+                                                        : pending[id]
+                                                            ? AZURE_ACK_PENDING
+                                                            : AZURE_ACK_NEW);
     if (done)
       continue;
     if (!pending[id]) {
-      ck_assert_int_eq(azure_acks_begin(&acks, id), WPS_OK);
+      ck_assert_int_eq(azure_acks_begin(&acks, id * step), WPS_OK);
       pending[id] = true;
       continue;
     }
     pending[id] = false;
-    azure_acks_end(acks, id, (seed >> 40 & 3) != 0, WINDOW);
+    azure_acks_end(acks, id * step, (seed >> 40 & 3) != 0, WINDOW);
     if ((seed >> 40 & 3) == 0)
       continue;
     if (count == WINDOW) {
@@ -250,6 +251,33 @@ START_TEST(acks_against_a_model)
     }
     order[count++] = id;
   }
+  azure_acks_free(acks);
+}
+END_TEST
+
+/* Clients choose their ids, and many may be under way: no id costs more time
+ * than another. */
+START_TEST(acks_of_clients_that_do_not_count)
+{
+  enum { IDS = 100000 };
+  struct azure_acks *acks = NULL;
+
+  for (uint64_t i = 0; i < IDS; i++)
+    ck_assert_int_eq(azure_acks_begin(&acks, i * 65), WPS_OK);
+  for (uint64_t i = 0; i < IDS; i++) {
+    ck_assert_uint_eq(azure_acks_find(acks, i * 65), AZURE_ACK_PENDING);
+    azure_acks_end(acks, i * 65, true, IDS);
+    ck_assert_uint_eq(azure_acks_find(acks, i * 65), AZURE_ACK_DONE);
+    ck_assert_uint_eq(azure_acks_find(acks, i * 65 + 1), AZURE_ACK_NEW);
+  }
+  /* Counting again, they are forgotten from the oldest on. */
+  for (uint64_t i = 1; i <= IDS; i++) {
+    succeed(&acks, UINT64_MAX / 2 + i, IDS);
+    ck_assert_uint_eq(azure_acks_find(acks, (i - 1) * 65), AZURE_ACK_NEW);
+    if (i < IDS)
+      ck_assert_uint_eq(azure_acks_find(acks, i * 65), AZURE_ACK_DONE);
+  }
+  ck_assert_uint_eq(azure_acks_find(acks, UINT64_MAX / 2 + 1), AZURE_ACK_DONE);
   azure_acks_free(acks);
 }
 END_TEST
@@ -505,7 +533,8 @@ int main(void)
   tcase_add_test(t, anys);
   tcase_add_test(t, acks_remember_successes);
   tcase_add_test(t, c68_window_of_1000);
-  tcase_add_test(t, acks_against_a_model);
+  tcase_add_loop_test(t, acks_against_a_model, 0, 2);
+  tcase_add_test(t, acks_of_clients_that_do_not_count);
   tcase_add_test(t, c22_c23_modes);
   tcase_add_test(t, recovery);
   tcase_add_test(t, c76_answers);

@@ -6,6 +6,18 @@
 
 #include <webpubsub/status.h>
 
+/* A set of ids in blocks of 64, open addressing. bits 0: a free place. */
+struct block {
+  uint64_t number;
+  uint64_t bits;
+};
+
+struct set {
+  struct block *at;
+  uint32_t len, cap; /* cap 0 or a power of two, at least twice len */
+  uint64_t seed;
+};
+
 struct run {
   uint64_t first;
   uint64_t count;
@@ -20,21 +32,131 @@ struct runs {
 
 struct azure_acks {
   struct runs done;
-  struct runs pending;
+  /* The same ids, while there are too many runs to look through: ids are the
+   * client's choice. Or empty, also for want of memory. */
+  struct set done_set;
+  struct set pending;
 };
 
-/* Index of the run with `id`, or -1; the newest is the likeliest. */
-static int64_t runs_find(const struct runs *r, uint64_t id)
+enum { SET_FIRST = 4, SET_KEPT = 64, RUNS_SCANNED = 16 };
+
+/* ---- sets ---- */
+
+/* Where a block belongs. Clients choose the ids but do not know the seed. */
+static uint32_t set_place(const struct set *s, uint64_t number)
+{
+  uint64_t h = number ^ s->seed;
+
+  h = (h ^ h >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+  h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb);
+  return (uint32_t)(h ^ h >> 31) & (s->cap - 1);
+}
+
+/* The block, or the free place for it. */
+static struct block *set_slot(const struct set *s, uint64_t number)
+{
+  uint32_t i = set_place(s, number);
+
+  while (s->at[i].bits != 0 && s->at[i].number != number)
+    i = (i + 1) & (s->cap - 1);
+  return &s->at[i];
+}
+
+static uint64_t bit_of(uint64_t id)
+{
+  return UINT64_C(1) << (id & 63);
+}
+
+static bool set_has(const struct set *s, uint64_t id)
+{
+  return s->len > 0 && (set_slot(s, id >> 6)->bits & bit_of(id)) != 0;
+}
+
+static void set_clear(struct set *s)
+{
+  free(s->at);
+  memset(s, 0, sizeof(*s));
+}
+
+static int set_grow(struct set *s)
+{
+  struct set bigger = {.cap = s->cap == 0 ? SET_FIRST : s->cap * 2};
+
+  if (s->cap > UINT32_MAX / 4)
+    return WPS_ENOMEM;
+  bigger.at = calloc(bigger.cap, sizeof(*bigger.at));
+  if (bigger.at == NULL)
+    return WPS_ENOMEM;
+  bigger.len = s->len;
+  bigger.seed = (uint64_t)(uintptr_t)bigger.at * UINT64_C(0x9e3779b97f4a7c15);
+  for (uint32_t i = 0; i < s->cap; i++)
+    if (s->at[i].bits != 0)
+      *set_slot(&bigger, s->at[i].number) = s->at[i];
+  free(s->at);
+  *s = bigger;
+  return WPS_OK;
+}
+
+static int set_add(struct set *s, uint64_t id)
+{
+  struct block *b = s->cap == 0 ? NULL : set_slot(s, id >> 6);
+
+  if (b == NULL || (b->bits == 0 && s->len >= s->cap / 2)) {
+    if (set_grow(s) != WPS_OK)
+      return WPS_ENOMEM;
+    b = set_slot(s, id >> 6);
+  }
+  if (b->bits == 0) {
+    b->number = id >> 6;
+    s->len++;
+  }
+  b->bits |= bit_of(id);
+  return WPS_OK;
+}
+
+static void set_remove(struct set *s, uint64_t id)
+{
+  uint32_t mask = s->cap - 1, hole, i;
+  struct block *b;
+
+  if (!set_has(s, id))
+    return;
+  b = set_slot(s, id >> 6);
+  b->bits &= ~bit_of(id);
+  if (b->bits != 0)
+    return;
+  s->len--;
+  if (s->len == 0 && s->cap > SET_KEPT) {
+    set_clear(s);
+    return;
+  }
+  /* What has moved on because of this block moves back. */
+  hole = i = (uint32_t)(b - s->at);
+  while (s->at[i = (i + 1) & mask].bits != 0) {
+    uint32_t place = set_place(s, s->at[i].number);
+
+    if (((i - place) & mask) >= ((i - hole) & mask)) {
+      s->at[hole] = s->at[i];
+      s->at[i].bits = 0;
+      hole = i;
+    }
+  }
+}
+
+/* ---- runs ---- */
+
+/* The newest is the likeliest. */
+static bool runs_have(const struct runs *r, uint64_t id)
 {
   const struct run *at;
 
   if (r->len == 0)
-    return -1;
+    return false;
   at = r->at + r->head;
   for (uint32_t i = r->len; i-- > 0;)
     if (id - at[i].first < at[i].count)
-      return i;
-  return -1;
+      return true;
+  return false;
 }
 
 /* Room for one more run. */
@@ -59,17 +181,16 @@ static int runs_reserve(struct runs *r)
   return WPS_OK;
 }
 
-static void runs_drop_oldest(struct runs *r, bool whole_run)
+/* One id of the oldest run. */
+static void runs_drop(struct runs *r)
 {
   struct run *oldest = r->at + r->head;
 
-  if (!whole_run && oldest->count > 1) {
-    oldest->first++;
-    oldest->count--;
-    r->total--;
+  oldest->first++;
+  oldest->count--;
+  r->total--;
+  if (oldest->count > 0)
     return;
-  }
-  r->total -= (uint32_t)oldest->count;
   r->len--;
   r->head = r->len == 0 ? 0 : r->head + 1;
 }
@@ -92,45 +213,51 @@ static int runs_append(struct runs *r, uint64_t id)
   return WPS_OK;
 }
 
-static void runs_remove(struct runs *r, uint64_t id)
-{
-  int64_t i = runs_find(r, id);
-  struct run *at, rest;
+/* ---- successes ---- */
 
-  if (i < 0)
-    return;
-  at = r->at + r->head + i;
-  rest = (struct run){id + 1, at->count - (id - at->first) - 1};
-  at->count = id - at->first;
-  r->total--;
-  if (at->count == 0 && rest.count > 0) {
-    *at = rest;
-  } else if (at->count == 0) {
-    memmove(at, at + 1, (r->len - (size_t)i - 1) * sizeof(*at));
-    r->len--;
-  } else if (rest.count > 0) {
-    if (runs_reserve(r) != WPS_OK) {
-      /* Forgetting some that are under way may run a repeated one twice;
-       * keeping this one would hold its repetition for ever. */
-      r->total -= (uint32_t)rest.count;
-      return;
-    }
-    at = r->at + r->head + i;
-    memmove(at + 2, at + 1, (r->len - (size_t)i - 1) * sizeof(*at));
-    at[1] = rest;
-    r->len++;
-  }
-  if (r->len == 0)
-    r->head = 0;
+static void done_forget(struct azure_acks *acks)
+{
+  set_remove(&acks->done_set, acks->done.at[acks->done.head].first);
+  runs_drop(&acks->done);
 }
+
+static void done_index(struct azure_acks *acks)
+{
+  const struct run *at = acks->done.at + acks->done.head;
+
+  for (uint32_t i = 0; i < acks->done.len; i++)
+    for (uint64_t k = 0; k < at[i].count; k++)
+      if (set_add(&acks->done_set, at[i].first + k) != WPS_OK) {
+        set_clear(&acks->done_set);
+        return;
+      }
+}
+
+static int done_remember(struct azure_acks *acks, uint64_t id)
+{
+  struct set *set = &acks->done_set;
+
+  if (runs_append(&acks->done, id) != WPS_OK)
+    return WPS_ENOMEM;
+  if (set->cap == 0) {
+    if (acks->done.len > RUNS_SCANNED)
+      done_index(acks);
+  } else if (acks->done.len <= RUNS_SCANNED / 2 || set_add(set, id) != WPS_OK) {
+    set_clear(set);
+  }
+  return WPS_OK;
+}
+
+/* ---- both ---- */
 
 uint32_t azure_acks_find(const struct azure_acks *acks, uint64_t id)
 {
   if (acks == NULL)
     return AZURE_ACK_NEW;
-  if (runs_find(&acks->done, id) >= 0)
+  if (acks->done_set.cap != 0 ? set_has(&acks->done_set, id)
+                              : runs_have(&acks->done, id))
     return AZURE_ACK_DONE;
-  return runs_find(&acks->pending, id) >= 0 ? AZURE_ACK_PENDING : AZURE_ACK_NEW;
+  return set_has(&acks->pending, id) ? AZURE_ACK_PENDING : AZURE_ACK_NEW;
 }
 
 int azure_acks_begin(struct azure_acks **acks, uint64_t id)
@@ -140,7 +267,7 @@ int azure_acks_begin(struct azure_acks **acks, uint64_t id)
   /* Then the end of a request needs no memory that could be missing. */
   if ((*acks)->done.cap == 0 && runs_reserve(&(*acks)->done) != WPS_OK)
     return WPS_ENOMEM;
-  return runs_append(&(*acks)->pending, id);
+  return set_add(&(*acks)->pending, id);
 }
 
 void azure_acks_end(struct azure_acks *acks, uint64_t id, bool success,
@@ -148,14 +275,16 @@ void azure_acks_end(struct azure_acks *acks, uint64_t id, bool success,
 {
   if (acks == NULL)
     return;
-  runs_remove(&acks->pending, id);
+  set_remove(&acks->pending, id);
   if (!success || window == 0)
     return;
   while (acks->done.total >= window)
-    runs_drop_oldest(&acks->done, false);
-  if (runs_append(&acks->done, id) != WPS_OK) {
-    runs_drop_oldest(&acks->done, true);
-    (void)runs_append(&acks->done, id);
+    done_forget(acks);
+  if (done_remember(acks, id) != WPS_OK) {
+    /* The place of the oldest run is enough. */
+    for (uint32_t len = acks->done.len; acks->done.len == len;)
+      done_forget(acks);
+    (void)done_remember(acks, id);
   }
 }
 
@@ -164,6 +293,7 @@ void azure_acks_free(struct azure_acks *acks)
   if (acks == NULL)
     return;
   free(acks->done.at);
-  free(acks->pending.at);
+  set_clear(&acks->done_set);
+  set_clear(&acks->pending);
   free(acks);
 }

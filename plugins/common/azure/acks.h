@@ -2,8 +2,9 @@
 /* acks.h - which ack ids of a client succeeded lately, and which are under way
  * (azure-client.md 5.5).
  *
- * Both are lists of runs of consecutive ids, because clients count: a client
- * that has made a million requests costs as much as one that made one.
+ * Successes are runs of consecutive ids, because clients count: a client that
+ * has made a million requests costs as much as one that made one. One that does
+ * not count costs a hash set beside them, but no more time.
  * Nothing is allocated before the first ack id. Thread: the client's worker.
  */
 #ifndef WPS_AZURE_ACKS_H

@@ -5,15 +5,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import {
-  existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync,
+  existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync,
 } from 'node:fs';
-import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { after, before } from 'node:test';
 import * as certs from './certs.mjs';
 import { RawSocket } from './rawsocket.mjs';
-import { limit, slow, within } from './time.mjs';
+import { limit, within } from './time.mjs';
 import {
   ALL, EMULATOR_KEY, PRIMARY, SECONDARY, remembered, token,
 } from './token.mjs';
@@ -148,7 +147,8 @@ export class Server {
     return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)[1]) * 1024;
   }
 
-  descriptors() { return import('node:fs').then((fs) => fs.readdirSync(`/proc/${this.pid}/fd`).length); }
+  /** How many descriptors it has open. */
+  async descriptors() { return readdirSync(`/proc/${this.pid}/fd`).length; }
 
   token(options = {}, how) { return token({ origin: this.origin, ...options }, how); }
 
@@ -320,8 +320,3 @@ export async function testServer(t, config = {}, options = {}) {
   await server.start();
   return server;
 }
-
-/** Plain HTTP without the library above, for what node does by itself. */
-export const agent = () => new http.Agent({ keepAlive: true });
-
-export { slow };
