@@ -130,6 +130,7 @@ static struct conn_text *text_copy(const struct conn_text *from)
     memcpy(at, from->subprotocol.ptr, from->subprotocol.len);
   t->subprotocol = (struct wps_str){at, from->subprotocol.len};
   t->remote = STR_NONE;
+  t->resumed_from = NULL;
   return t;
 }
 

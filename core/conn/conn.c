@@ -161,6 +161,8 @@ void conn_free(struct wps_conn *c)
     stream_close(c->stream, false);
   session_free(c);
   roles_free(&c->roles);
+  if (c->text != NULL)
+    free(c->text->resumed_from);
   free(c->text);
   free(c->end_told);
   free(c);

@@ -41,9 +41,11 @@ struct linger;
 struct session;
 struct wps_request;
 
-/* One block of strings that live as long as the connection. */
+/* One block of strings that live as long as the connection; `remote` is that of
+ * the latest socket, elsewhere once a session has been resumed. */
 struct conn_text {
   struct wps_str id, user, remote, subprotocol;
+  char *resumed_from; /* malloc'ed, NULL: remote is in the block */
   char storage[];
 };
 

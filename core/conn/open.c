@@ -36,6 +36,7 @@ static struct conn_text *text_new(const struct admission *a,
 
   if (t == NULL)
     return NULL;
+  t->resumed_from = NULL;
   at = t->storage;
   t->id = put(&at, id);
   t->user = put(&at, user);

@@ -123,6 +123,18 @@ static void log_resumed(const struct wps_conn *c, const struct wps_worker *from)
   conn_log(c, WPS_LOG_INFO, "session resumed", &field, 1);
 }
 
+/* Without memory the log goes on naming the socket before. */
+static void set_remote(struct wps_conn *c, struct wps_str remote)
+{
+  char *copy = str_dup(remote);
+
+  if (copy == NULL)
+    return;
+  free(c->text->resumed_from);
+  c->text->resumed_from = copy;
+  c->text->remote = (struct wps_str){copy, remote.len};
+}
+
 static void attach(struct wps_conn *c, struct resumption *r)
 {
   struct wps_worker *w = c->worker;
@@ -130,6 +142,7 @@ static void attach(struct wps_conn *c, struct resumption *r)
       .struct_size = sizeof(how), .variant = c->variant, .req = r->a->req};
   int rc;
 
+  set_remote(c, r->a->req->remote);
   c->stream = c->out.stream = r->stream;
   c->state = WPS_CONN_OPEN;
   stream_attach(r->stream, w, &conn_stream_ops, c);

@@ -51,8 +51,9 @@ struct wps_session {
 struct wps_conn_api {
   uint32_t struct_size, reserved;
 
-  /* Who and where; remote() is that of the first socket. Lifetime: as long as
-   * the connection. Thread: the client's worker; of worker(): any. */
+  /* Who and where. Lifetime: until close() of the subprotocol has returned;
+   * remote(), that of the latest socket, until the next resumed(). Thread: the
+   * client's worker; worker() any. */
   struct wps_str (*id)(const struct wps_conn *conn);
   struct wps_str (*hub)(const struct wps_conn *conn);
   struct wps_str (*user)(const struct wps_conn *conn);

@@ -62,8 +62,21 @@ suite('logs', () => {
     const again = await server.recover(c, { token: `${c.reconnectionToken}x` });
     await again.end();
     const record = await server.logged((r) => r.msg === 'recovery refused' && r.connection === c.connectionId, { from, what: 'a record of the refusal' });
-    for (const key of ['hub', 'remote', 'cause']) assert.ok(record[key], key);
+    for (const key of ['hub', 'remote', 'code', 'reason', 'cause']) assert.ok(record[key], key);
     assert.ok(!server.err.includes(c.reconnectionToken));
+  });
+
+  check('after a resume the records name the socket in use', async () => {
+    const c = await server.reliable();
+    const from = server.lines.length;
+    await c.drop();
+    const again = await server.recovered(c);
+    const port = `:${again.ws._socket.localPort}`;
+    const resumed = await server.logged((r) => r.msg === 'session resumed' && r.connection === c.connectionId, { from, what: 'a record of the resume' });
+    assert.ok(resumed.remote.endsWith(port), resumed.remote);
+    await again.close(1000);
+    const last = await server.logged((r) => r.cause === 'client' && r.connection === c.connectionId, { from, what: 'a record of the end' });
+    assert.ok(last.remote.endsWith(port), last.remote);
   });
 
   for (const format of ['json', 'text']) {
