@@ -322,6 +322,13 @@ static bool lost_write(void)
   return false;
 }
 
+struct wps_str log_number(char room[LOG_NUMBER_ROOM], uint64_t number)
+{
+  int len = snprintf(room, LOG_NUMBER_ROOM, "%" PRIu64, number);
+
+  return (struct wps_str){room, (size_t)len};
+}
+
 void log_fields(uint32_t level, const char *component, const char *message,
                 const struct log_field *fields, size_t count)
 {

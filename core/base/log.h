@@ -22,12 +22,16 @@ void log_setup(int fd, uint32_t level, enum log_format format);
 bool log_enabled(uint32_t level);
 uint64_t log_lost(void);
 
-/* A key and its value; text values only, numbers are formatted by the caller
- * or by LOG_INT. A value with ptr NULL is left out. */
+/* A key and its value; numbers through log_number(). A value with ptr NULL is
+ * left out. */
 struct log_field {
   const char *key;
   struct wps_str value;
 };
+
+/* Decimal digits in the caller's room. */
+enum { LOG_NUMBER_ROOM = 21 };
+struct wps_str log_number(char room[LOG_NUMBER_ROOM], uint64_t number);
 
 /* One line: time, level, component ("core", "auth-jwt"), message, fields. */
 void log_fields(uint32_t level, const char *component, const char *message,

@@ -120,6 +120,18 @@ bool str_to_u64(struct wps_str s, uint64_t *out)
   return true;
 }
 
+struct wps_str str_put(char **at, struct wps_str s)
+{
+  struct wps_str copy = {*at, s.len};
+
+  if (s.ptr == NULL)
+    return s;
+  if (s.len != 0)
+    memcpy(*at, s.ptr, s.len);
+  *at += s.len;
+  return copy;
+}
+
 char *str_dup(struct wps_str s)
 {
   char *copy;

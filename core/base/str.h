@@ -20,6 +20,9 @@ struct wps_str str_trim(struct wps_str s);           /* spaces and tabs     */
 bool str_next_token(struct wps_str *list, struct wps_str *token);
 /* Decimal digits only; false when empty, with other bytes, or out of range. */
 bool str_to_u64(struct wps_str s, uint64_t *out);
+/* Copy to *at, which moves on behind it: for blocks that were measured before.
+ * Gives the copy; an absent string stays absent. */
+struct wps_str str_put(char **at, struct wps_str s);
 /* malloc'ed and terminated copy; NULL when out of memory. */
 char *str_dup(struct wps_str s);
 /* malloc'ed printf; NULL when out of memory. */

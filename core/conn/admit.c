@@ -87,14 +87,12 @@ static void refuse_by_close(struct admission *a, uint16_t code,
   char *head = NULL;
   size_t head_len = 0, early_len = 0;
   struct stream *s;
-  char digits[8];
+  char digits[LOG_NUMBER_ROOM];
   struct log_field fields[] = {{"hub", a->req->hub},
                                {"remote", a->req->remote},
-                               {"code", {digits, 0}},
+                               {"code", log_number(digits, code)},
                                {"reason", reason}};
 
-  fields[2].value.len =
-      (size_t)snprintf(digits, sizeof(digits), "%u", (unsigned)code);
   log_fields(WPS_LOG_INFO, "core", "handshake refused by a close frame", fields,
              ARRAY_LEN(fields));
   http_on_gone(a->hc, NULL, NULL);

@@ -33,11 +33,6 @@ static void finish(struct authentication *a, int status, struct principal *who,
   fn(arg, status, who, detail);
 }
 
-static void release_request(void *req)
-{
-  request_unref(req);
-}
-
 static void replied(void *arg, struct reply_result *result)
 {
   struct authentication *a = arg;
@@ -88,7 +83,7 @@ static void ask_next(struct authentication *a)
     }
     /* The plugin may look at the request until it finishes, also when the
      * client has long gone. */
-    reply_hold(a->reply, release_request, request_ref(a->req));
+    reply_hold(a->reply, request_release, request_ref(a->req));
     i->component->ops.auth->authenticate(
         i->inst, instance_worker_state(i, a->worker), a->req, a->reply);
     return;

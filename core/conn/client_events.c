@@ -81,11 +81,6 @@ static void hand_over(struct wps_worker *w, const struct hub_handler *h,
                                       &h->view, &e->view, reply);
 }
 
-static void release_request(void *req)
-{
-  request_unref(req);
-}
-
 struct wps_reply *client_events_connect(
     struct wps_worker *w, const struct hub_handler *h,
     const struct wps_event *event, void (*fn)(void *arg, struct reply_result *),
@@ -100,7 +95,7 @@ struct wps_reply *client_events_connect(
                     fn, arg);
   if (reply != NULL) {
     /* The plugin may look at it until it finishes, also when nobody waits. */
-    reply_hold(reply, release_request,
+    reply_hold(reply, request_release,
                request_ref((struct wps_request *)(uintptr_t)event->req));
     hand_over(w, h, e, reply);
   }
@@ -119,16 +114,9 @@ static struct conn_text *text_copy(const struct conn_text *from)
   if (t == NULL)
     return NULL;
   at = t->storage;
-  memcpy(at, from->id.ptr, from->id.len);
-  t->id = (struct wps_str){at, from->id.len};
-  at += from->id.len;
-  if (from->user.len != 0)
-    memcpy(at, from->user.ptr, from->user.len);
-  t->user = (struct wps_str){at, from->user.len};
-  at += from->user.len;
-  if (from->subprotocol.len != 0)
-    memcpy(at, from->subprotocol.ptr, from->subprotocol.len);
-  t->subprotocol = (struct wps_str){at, from->subprotocol.len};
+  t->id = str_put(&at, from->id);
+  t->user = str_put(&at, from->user);
+  t->subprotocol = str_put(&at, from->subprotocol);
   t->remote = STR_NONE;
   t->resumed_from = NULL;
   return t;

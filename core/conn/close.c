@@ -46,15 +46,13 @@ static const char *cause_name(uint32_t cause)
 static void log_end(const struct wps_conn *c, const char *message,
                     uint16_t code, struct wps_str reason, const char *cause)
 {
-  char digits[8];
-  struct log_field fields[] = {{"code", {digits, 0}},
+  char digits[LOG_NUMBER_ROOM];
+  struct log_field fields[] = {{"code", log_number(digits, code)},
                                {"reason", reason.len != 0 ? reason : STR_NONE},
                                {"cause", str_from(cause)}};
 
   if (!log_enabled(WPS_LOG_INFO))
     return;
-  fields[0].value.len =
-      (size_t)snprintf(digits, sizeof(digits), "%u", (unsigned)code);
   conn_log(c, WPS_LOG_INFO, message, fields, ARRAY_LEN(fields));
 }
 

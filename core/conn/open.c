@@ -16,16 +16,6 @@
 #include "msg/principal.h"
 #include "plug/plugin.h"
 
-static struct wps_str put(char **at, struct wps_str s)
-{
-  struct wps_str copy = {*at, s.len};
-
-  if (s.len != 0)
-    memcpy(*at, s.ptr, s.len);
-  *at += s.len;
-  return copy;
-}
-
 static struct conn_text *text_new(const struct admission *a,
                                   struct wps_str user)
 {
@@ -38,10 +28,10 @@ static struct conn_text *text_new(const struct admission *a,
     return NULL;
   t->resumed_from = NULL;
   at = t->storage;
-  t->id = put(&at, id);
-  t->user = put(&at, user);
-  t->remote = put(&at, a->req->remote);
-  t->subprotocol = put(&at, a->chosen.selected);
+  t->id = str_put(&at, id);
+  t->user = str_put(&at, user);
+  t->remote = str_put(&at, a->req->remote);
+  t->subprotocol = str_put(&at, a->chosen.selected);
   return t;
 }
 

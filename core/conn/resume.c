@@ -51,14 +51,12 @@ static void done(struct resumption *r)
 static void log_refusal(const struct admission *a, uint16_t code,
                         const char *why)
 {
-  char digits[8];
+  char digits[LOG_NUMBER_ROOM];
   struct log_field fields[] = {
       {"hub", a->req->hub},         {"connection", a->chosen.resume_id},
-      {"remote", a->req->remote},   {"code", {digits, 0}},
+      {"remote", a->req->remote},   {"code", log_number(digits, code)},
       {"reason", a->chosen.reason}, {"cause", str_from(why)}};
 
-  fields[3].value.len =
-      (size_t)snprintf(digits, sizeof(digits), "%u", (unsigned)code);
   log_fields(WPS_LOG_INFO, "core", "recovery refused", fields,
              ARRAY_LEN(fields));
 }
@@ -77,13 +75,11 @@ static void refuse_here(struct resumption *r, struct wps_worker *w,
 static void log_replaced(const struct wps_conn *c, uint16_t code,
                          struct wps_str reason)
 {
-  char digits[8];
-  struct log_field fields[] = {{"code", {digits, 0}},
+  char digits[LOG_NUMBER_ROOM];
+  struct log_field fields[] = {{"code", log_number(digits, code)},
                                {"reason", reason.len != 0 ? reason : STR_NONE},
                                {"cause", STR("replaced")}};
 
-  fields[0].value.len =
-      (size_t)snprintf(digits, sizeof(digits), "%u", (unsigned)code);
   conn_log(c, WPS_LOG_INFO, "socket replaced by a newer one", fields,
            ARRAY_LEN(fields));
 }

@@ -188,11 +188,6 @@ void http_authorized(struct http_conn *hc, int status, struct principal *who,
 
 /* ---- body ---- */
 
-static void request_release(void *arg)
-{
-  request_unref(arg);
-}
-
 static void http_handle(struct http_conn *hc)
 {
   const struct route *route = hc->route;

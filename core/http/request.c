@@ -193,6 +193,11 @@ void request_unref(struct wps_request *r)
   free(r);
 }
 
+void request_release(void *request)
+{
+  request_unref(request);
+}
+
 /* ---- for the log ---- */
 
 /* Names may come escaped, and better one value too many is hidden. */

@@ -54,6 +54,8 @@ struct wps_request *request_new(const struct http_head *head,
 struct wps_request *request_ref(struct wps_request *r);
 /* Thread: any (a plugin may finish the reply that held the last one). */
 void request_unref(struct wps_request *r);
+/* The same as a wps_fn, for reply_hold(). */
+void request_release(void *request);
 /* The target for the log: without the value of access_token and other secrets
  * (awps_reconnection_token). Appended to out. */
 void request_log_target(const struct wps_request *r, struct buf *out);

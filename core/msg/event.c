@@ -7,20 +7,9 @@
 
 #include "base/clock.h"
 #include "base/rand.h"
+#include "base/str.h"
 #include "msg/message.h"
 #include "plug/reply.h"
-
-static struct wps_str put(char **at, struct wps_str s)
-{
-  struct wps_str copy = {*at, s.len};
-
-  if (s.ptr == NULL)
-    return s;
-  if (s.len != 0)
-    memcpy(*at, s.ptr, s.len);
-  *at += s.len;
-  return copy;
-}
 
 static size_t pairs_size(const struct wps_pair *pairs, size_t count)
 {
@@ -36,8 +25,8 @@ static const struct wps_pair *put_pairs(struct wps_pair *to, char **at,
                                         size_t count)
 {
   for (size_t i = 0; i < count; i++) {
-    to[i].name = put(at, from[i].name);
-    to[i].value = put(at, from[i].value);
+    to[i].name = str_put(at, from[i].name);
+    to[i].value = str_put(at, from[i].value);
   }
   return to;
 }
@@ -72,13 +61,13 @@ struct event *event_new(const struct wps_event *from)
   e->view.claims = put_pairs(pairs, &at, from->claims, from->claim_count);
   e->view.headers = put_pairs(pairs + from->claim_count, &at, from->headers,
                               from->header_count);
-  e->view.hub = put(&at, from->hub);
-  e->view.conn = put(&at, from->conn);
-  e->view.user = put(&at, from->user);
-  e->view.subprotocol = put(&at, from->subprotocol);
-  e->view.name = put(&at, from->name);
-  e->view.app_state = put(&at, from->app_state);
-  e->view.reason = put(&at, from->reason);
+  e->view.hub = str_put(&at, from->hub);
+  e->view.conn = str_put(&at, from->conn);
+  e->view.user = str_put(&at, from->user);
+  e->view.subprotocol = str_put(&at, from->subprotocol);
+  e->view.name = str_put(&at, from->name);
+  e->view.app_state = str_put(&at, from->app_state);
+  e->view.reason = str_put(&at, from->reason);
   e->view.unix_ms = clock_unix_ms();
   if (from->msg != NULL)
     message_ref(from->msg);
@@ -140,12 +129,12 @@ static struct answer *answer_copy(const struct wps_event_answer *from)
   a->view.roles = strings;
   a->view.groups = strings + all.role_count;
   for (size_t i = 0; i < all.role_count; i++)
-    strings[i] = put(&at, all.roles[i]);
+    strings[i] = str_put(&at, all.roles[i]);
   for (size_t i = 0; i < all.group_count; i++)
-    strings[all.role_count + i] = put(&at, all.groups[i]);
-  a->view.user = put(&at, all.user);
-  a->view.subprotocol = put(&at, all.subprotocol);
-  a->view.app_state = put(&at, all.app_state);
+    strings[all.role_count + i] = str_put(&at, all.groups[i]);
+  a->view.user = str_put(&at, all.user);
+  a->view.subprotocol = str_put(&at, all.subprotocol);
+  a->view.app_state = str_put(&at, all.app_state);
   if (all.msg != NULL)
     message_ref(all.msg);
   return a;

@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/quarantine.h"
+#include "base/str.h"
 #include "plug/plugin.h"
 
 /* Written once by message_set_limit() before the threads start. */
@@ -78,24 +79,12 @@ static void sum_pairs(struct sum *s, const struct wps_pair *pairs, size_t count)
   }
 }
 
-static struct wps_str put_str(char **at, struct wps_str s)
-{
-  struct wps_str copy = {*at, s.len};
-
-  if (s.ptr == NULL)
-    return s;
-  if (s.len != 0)
-    memcpy(*at, s.ptr, s.len);
-  *at += s.len;
-  return copy;
-}
-
 static void put_pairs(char **at, struct wps_pair *to,
                       const struct wps_pair *from, size_t count)
 {
   for (size_t i = 0; i < count; i++) {
-    to[i].name = put_str(at, from[i].name);
-    to[i].value = put_str(at, from[i].value);
+    to[i].name = str_put(at, from[i].name);
+    to[i].value = str_put(at, from[i].value);
   }
 }
 
@@ -150,10 +139,10 @@ static struct wps_message *build(const struct wps_message_info *info,
   put_pairs(&at, props, info->props, info->prop_count);
   m->info.tags = tags;
   m->info.props = props;
-  m->info.group = put_str(&at, info->group);
-  m->info.user = put_str(&at, info->user);
-  m->info.conn = put_str(&at, info->conn);
-  m->info.content_type = put_str(&at, info->content_type);
+  m->info.group = str_put(&at, info->group);
+  m->info.user = str_put(&at, info->user);
+  m->info.conn = str_put(&at, info->conn);
+  m->info.content_type = str_put(&at, info->content_type);
   if (copy_data) {
     m->info.data.ptr = at;
     if (info->data.len != 0)

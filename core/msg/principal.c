@@ -16,18 +16,6 @@ static size_t strings_size(const struct wps_str *s, size_t count)
   return total;
 }
 
-static struct wps_str put(char **at, struct wps_str s)
-{
-  struct wps_str copy = {*at, s.len};
-
-  if (s.ptr == NULL)
-    return s;
-  if (s.len != 0)
-    memcpy(*at, s.ptr, s.len);
-  *at += s.len;
-  return copy;
-}
-
 /* Quadratic, but a token has few roles: 8 KiB of token text bounds it. */
 static size_t put_distinct(char **at, struct wps_str *to,
                            const struct wps_str *from, size_t count)
@@ -40,7 +28,7 @@ static size_t put_distinct(char **at, struct wps_str *to,
     for (size_t j = 0; j < kept && !seen; j++)
       seen = str_eq(to[j], from[i]);
     if (!seen)
-      to[kept++] = put(at, from[i]);
+      to[kept++] = str_put(at, from[i]);
   }
   return kept;
 }
@@ -68,7 +56,7 @@ struct principal *principal_copy(const struct wps_principal *who)
   roles = (struct wps_str *)(void *)(claims + who->claim_count);
   groups = roles + who->role_count;
   at = (char *)(groups + who->group_count);
-  p->view.user = put(&at, who->user);
+  p->view.user = str_put(&at, who->user);
   p->view.roles = roles;
   p->view.role_count = put_distinct(&at, roles, who->roles, who->role_count);
   p->view.groups = groups;
@@ -77,8 +65,8 @@ struct principal *principal_copy(const struct wps_principal *who)
   p->view.claims = claims;
   p->view.claim_count = who->claim_count;
   for (size_t i = 0; i < who->claim_count; i++) {
-    claims[i].name = put(&at, who->claims[i].name);
-    claims[i].value = put(&at, who->claims[i].value);
+    claims[i].name = str_put(&at, who->claims[i].name);
+    claims[i].value = str_put(&at, who->claims[i].value);
   }
   return p;
 }

@@ -46,6 +46,17 @@ static size_t file_text(void)
   return (size_t)n;
 }
 
+START_TEST(numbers_fit_their_room)
+{
+  char room[LOG_NUMBER_ROOM];
+  struct wps_str most = log_number(room, UINT64_MAX);
+
+  ck_assert_uint_eq(most.len, 20);
+  ck_assert_mem_eq(most.ptr, "18446744073709551615", 20);
+  ck_assert_uint_eq(log_number(room, 0).len, 1);
+}
+END_TEST
+
 START_TEST(key_value_line)
 {
   struct log_field fields[] = {{"hub", STR("chat")},
@@ -360,6 +371,7 @@ int main(void)
   int failed;
 
   tcase_set_timeout(tc, 60);
+  tcase_add_test(tc, numbers_fit_their_room);
   tcase_add_test(tc, key_value_line);
   tcase_add_test(tc, json_line);
   tcase_add_test(tc, levels_are_filtered);

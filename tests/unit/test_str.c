@@ -5,6 +5,20 @@
 #include <check.h>
 #include <stdlib.h>
 
+START_TEST(put_moves_on_and_keeps_absence)
+{
+  char room[8], *at = room;
+  struct wps_str a = str_put(&at, STR("abc"));
+  struct wps_str empty = str_put(&at, STR(""));
+  struct wps_str none = str_put(&at, STR_NONE);
+
+  ck_assert(str_eq_c(a, "abc"));
+  ck_assert_ptr_eq(at, room + 3);
+  ck_assert(empty.ptr != NULL && empty.len == 0);
+  ck_assert_ptr_null(none.ptr);
+}
+END_TEST
+
 START_TEST(equality)
 {
   ck_assert(str_eq(STR("abc"), STR("abc")));
@@ -123,6 +137,7 @@ int main(void)
   int failed;
 
   suite_add_tcase(s, t);
+  tcase_add_test(t, put_moves_on_and_keeps_absence);
   tcase_add_test(t, equality);
   tcase_add_test(t, prefixes);
   tcase_add_test(t, trimming);
