@@ -40,6 +40,11 @@ same() {
   [ "$1" = "$2" ] || fail "expected \"$2\", got \"$1\""
 }
 
+claims_of() {
+  printf %s "$1" | cut -d. -f2 | tr -- -_ +/ |
+    awk '{ while (length($0) % 4) $0 = $0 "="; print }' | base64 -d
+}
+
 # ---- without a server ----
 
 "$ctl" --help | grep -q new-plugin || fail "--help"
@@ -59,8 +64,7 @@ set -- $("$ctl" token --dev --user alice --role r1 --role r2 --group g \
   --ttl 2h --hub chat)
 [ $# = 2 ] || fail "token prints two lines"
 same "$2" "ws://localhost:8080/client/hubs/chat?access_token=$1"
-claims=$(printf %s "$1" | cut -d. -f2 | tr -- -_ +/ |
-  awk '{ while (length($0) % 4) $0 = $0 "="; print }' | base64 -d)
+claims=$(claims_of "$1")
 case $claims in
 *'"aud":"http://localhost:8080/client/hubs/chat"'*'"sub":"alice"'*'"role":["r1","r2"]'*'"webpubsub.group":["g"]'*) ;;
 *) fail "claims: $claims" ;;
@@ -72,6 +76,15 @@ set -- $("$ctl" token --connection \
   "Endpoint=http://localhost:9;AccessKey=abc=;Version=1.0;")
 same "$2" "ws://localhost:9/client/hubs/chat?access_token=$1"
 
+# The token of an application server names the path.
+set -- $("$ctl" token --dev --api /api/hubs/chat/:send)
+same "$2" "http://localhost:8080/api/hubs/chat/:send"
+claims=$(claims_of "$1")
+case $claims in
+*'"aud":"http://localhost:8080/api/hubs/chat/:send"'*) ;;
+*) fail "claims: $claims" ;;
+esac
+refused "such as" "$ctl" token --dev --api chat
 refused "UTF-8" "$ctl" token --dev --user "$(printf '\377')"
 refused "cannot be written" sh -c '"$1" token --dev >/dev/full' - "$ctl"
 refused "8 to 1023 bytes" sh -c \

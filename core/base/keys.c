@@ -5,6 +5,7 @@
  * a good part of the cost of a short HMAC, and a template is only read. */
 #include "base/keys.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,11 +16,15 @@
 
 #include "base/rand.h"
 
+struct access_keys {
+  size_t count;
+  EVP_MAC_CTX *keyed[];
+};
+
 struct keys {
   EVP_MAC *hmac;
-  size_t access_count;
   unsigned char service[KEYS_MAC_LEN];
-  EVP_MAC_CTX *access[];
+  struct access_keys *_Atomic access;
 };
 
 static EVP_MAC_CTX *keyed(EVP_MAC *hmac, const void *key, size_t len)
@@ -68,23 +73,44 @@ static int mac_once(EVP_MAC *hmac, const void *key, size_t key_len,
   return rc;
 }
 
+static void access_free(struct access_keys *a)
+{
+  for (size_t i = 0; a != NULL && i < a->count; i++)
+    EVP_MAC_CTX_free(a->keyed[i]);
+  free(a);
+}
+
+static struct access_keys *access_new(EVP_MAC *hmac,
+                                      const struct wps_bytes *keys,
+                                      size_t count)
+{
+  struct access_keys *a = calloc(1, sizeof(*a) + count * sizeof(a->keyed[0]));
+
+  for (; a != NULL && a->count < count; a->count++) {
+    a->keyed[a->count] = keyed(hmac, keys[a->count].ptr, keys[a->count].len);
+    if (a->keyed[a->count] == NULL) {
+      access_free(a);
+      return NULL;
+    }
+  }
+  return a;
+}
+
 struct keys *keys_new(const struct wps_bytes *access, size_t access_count,
                       struct wps_bytes service)
 {
-  struct keys *k = calloc(1, sizeof(*k) + access_count * sizeof(k->access[0]));
+  struct keys *k = calloc(1, sizeof(*k));
+  struct access_keys *a;
 
   if (k == NULL)
     return NULL;
   k->hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
   if (k->hmac == NULL)
     goto fail;
-  for (; k->access_count < access_count; k->access_count++) {
-    const struct wps_bytes *key = &access[k->access_count];
-
-    k->access[k->access_count] = keyed(k->hmac, key->ptr, key->len);
-    if (k->access[k->access_count] == NULL)
-      goto fail;
-  }
+  a = access_new(k->hmac, access, access_count);
+  if (a == NULL)
+    goto fail;
+  atomic_init(&k->access, a);
   if (service.ptr == NULL) {
     if (rand_bytes(k->service, sizeof(k->service)) != WPS_OK)
       goto fail;
@@ -103,27 +129,35 @@ void keys_free(struct keys *k)
 {
   if (k == NULL)
     return;
-  for (size_t i = 0; i < k->access_count; i++)
-    EVP_MAC_CTX_free(k->access[i]);
+  access_free(atomic_load(&k->access));
   EVP_MAC_free(k->hmac);
   OPENSSL_cleanse(k->service, sizeof(k->service));
   free(k);
 }
 
+void keys_renew(struct keys *k, struct keys *fresh)
+{
+  struct access_keys *old =
+      atomic_exchange(&k->access, atomic_load(&fresh->access));
+
+  atomic_store(&fresh->access, old);
+}
+
 size_t keys_access_count(const struct keys *k)
 {
-  return k->access_count;
+  return atomic_load(&k->access)->count;
 }
 
 int keys_sign(const struct keys *k, uint32_t key, struct wps_str purpose,
               struct wps_bytes data, uint8_t mac[KEYS_MAC_LEN])
 {
+  const struct access_keys *access = atomic_load(&k->access);
   uint8_t derived[KEYS_MAC_LEN];
   int rc;
 
   if (key != KEYS_SERVICE)
-    return key < k->access_count ? mac_with(k->access[key], data, mac)
-                                 : WPS_ENOTFOUND;
+    return key < access->count ? mac_with(access->keyed[key], data, mac)
+                               : WPS_ENOTFOUND;
   rc = mac_once(k->hmac, k->service, sizeof(k->service),
                 (struct wps_bytes){purpose.ptr, purpose.len}, derived);
   if (rc == WPS_OK)
@@ -133,8 +167,10 @@ int keys_sign(const struct keys *k, uint32_t key, struct wps_str purpose,
 }
 
 int keys_verify(const struct keys *k, uint32_t key, struct wps_str purpose,
-                struct wps_bytes data, const uint8_t mac[KEYS_MAC_LEN])
+                struct wps_bytes data, const uint8_t mac[KEYS_MAC_LEN],
+                uint32_t *which)
 {
+  const struct access_keys *access = atomic_load(&k->access);
   uint8_t expected[KEYS_MAC_LEN];
   int rc;
 
@@ -146,14 +182,17 @@ int keys_verify(const struct keys *k, uint32_t key, struct wps_str purpose,
                ? WPS_OK
                : WPS_EUNAUTHORIZED;
   }
-  if (k->access_count == 0)
+  if (access->count == 0)
     return WPS_ENOTFOUND;
-  for (size_t i = 0; i < k->access_count; i++) {
-    rc = mac_with(k->access[i], data, expected);
+  for (size_t i = 0; i < access->count; i++) {
+    rc = mac_with(access->keyed[i], data, expected);
     if (rc != WPS_OK)
       return rc;
-    if (CRYPTO_memcmp(expected, mac, sizeof(expected)) == 0)
+    if (CRYPTO_memcmp(expected, mac, sizeof(expected)) == 0) {
+      if (which != NULL)
+        *which = (uint32_t)i;
       return WPS_OK;
+    }
   }
   return WPS_EUNAUTHORIZED;
 }

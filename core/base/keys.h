@@ -19,10 +19,16 @@ void keys_free(struct keys *k); /* wipes them */
 /* Errors: ENOTFOUND (no such key), EINTERNAL (libcrypto). */
 int keys_sign(const struct keys *k, uint32_t key, struct wps_str purpose,
               struct wps_bytes data, uint8_t mac[KEYS_MAC_LEN]);
-/* With any access key, or with the service key; constant time per key.
+/* With any access key, or with the service key; constant time per key. *which
+ * (may be NULL) is the index of the access key.
  * Errors: ENOTFOUND (no keys), EUNAUTHORIZED, EINTERNAL. */
 int keys_verify(const struct keys *k, uint32_t key, struct wps_str purpose,
-                struct wps_bytes data, const uint8_t mac[KEYS_MAC_LEN]);
+                struct wps_bytes data, const uint8_t mac[KEYS_MAC_LEN],
+                uint32_t *which);
 size_t keys_access_count(const struct keys *k);
+/* Take the access keys of `fresh` instead of the present ones, at once for
+ * every thread. `fresh` gets the old ones back to free them with the end of the
+ * process: a thread may be in the middle of using them. Thread: main. */
+void keys_renew(struct keys *k, struct keys *fresh);
 
 #endif

@@ -33,7 +33,7 @@ static struct {
   int fd;
   int own_fd; /* -1, or ours to close */
   enum log_sink sink;
-  uint32_t level;
+  _Atomic uint32_t level;
   enum log_format format;
 } settings = {STDERR_FILENO, -1, LOG_SINK_DIRECT, WPS_LOG_INFO, LOG_KEY_VALUE};
 
@@ -67,9 +67,14 @@ void log_setup(int fd, uint32_t level, enum log_format format)
   }
 }
 
+void log_level_set(uint32_t level)
+{
+  atomic_store_explicit(&settings.level, level, memory_order_relaxed);
+}
+
 bool log_enabled(uint32_t level)
 {
-  return level <= settings.level;
+  return level <= atomic_load_explicit(&settings.level, memory_order_relaxed);
 }
 
 uint64_t log_lost(void)

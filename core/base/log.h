@@ -19,6 +19,8 @@ enum log_format { LOG_KEY_VALUE = 0, LOG_JSON = 1 };
 
 /* Start-up settings; before threads start. fd is kept open by the caller. */
 void log_setup(int fd, uint32_t level, enum log_format format);
+/* Thread: any, at any time. */
+void log_level_set(uint32_t level);
 bool log_enabled(uint32_t level);
 uint64_t log_lost(void);
 

@@ -90,6 +90,12 @@ static struct wps_str str_at(const struct wps_config *cfg, const char *key,
   return value_at(cfg, key, index, ANYTHING & ~SECTIONS)->text;
 }
 
+static int64_t int_at(const struct wps_config *cfg, const char *key,
+                      size_t index)
+{
+  return value_at(cfg, key, index, NUMBERS)->number;
+}
+
 static const struct wps_config *section_at(const struct wps_config *cfg,
                                            const char *key, size_t index)
 {
@@ -148,8 +154,10 @@ const struct wps_config_api config_api = {
     .get_bool = get_bool,
     .get_int = get_int,
     .get_str = get_str,
+    .has = section_has,
     .count = get_count,
     .str_at = str_at,
+    .int_at = int_at,
     .section_at = section_at,
     .error = error,
 };

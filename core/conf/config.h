@@ -79,6 +79,8 @@ void document_environment(struct document *d, char *const *envp,
 struct node *node_get(const struct node *map, const char *key); /* or NULL */
 /* Nothing was written: an empty plain scalar, "~" or "null". */
 bool node_is_null(const struct node *n);
+/* The same keys and values, wherever they stand; NULL is like null. */
+bool node_equal(const struct node *a, const struct node *b);
 
 /* ---- sections ----
  *
@@ -119,6 +121,10 @@ bool parse_size(struct wps_str s, int64_t *bytes);
  * by others), env:NAME, or itself. False with a sentence. *out is malloc'ed. */
 bool parse_secret(struct wps_str s, char **out, size_t *out_len, char *why,
                   size_t why_size);
+/* The text with each "${file:PATH}" and "${env:NAME}" in it replaced by that
+ * secret. False with a sentence. *out is malloc'ed. */
+bool parse_secrets_within(struct wps_str s, char **out, size_t *out_len,
+                          char *why, size_t why_size);
 
 /* The nearest of `known` to `word` by edit distance, NULL when none is near. */
 const char *nearest(struct wps_str word, const char *const *known,

@@ -95,7 +95,15 @@ static const struct wps_config_item limit_items[] = {
     NUMBER("fragments", "1024", 1, 1000000,
            "frames that one message may be cut into"),
     NUMBER("events_waiting", "100", 1, 100000,
-           "events of one client that wait for an upstream"),
+           "events of one client that wait for an upstream; while there are "
+           "so many, nothing is read from the client"),
+    SIZE("events_waiting_bytes", "1m", 1 * KIB, 1 * GIB, "the same in bytes"),
+    DURATION("event_timeout", "2m", 100, 1 * HOUR,
+             "an event without an answer after this time has failed; no "
+             "handler's own timeout reaches further"),
+    DURATION("events_after_end", "5s", 0, 10 * MINUTE,
+             "how long the last events of a client that has ended may take, "
+             "before its disconnected event goes out regardless"),
 };
 static const struct wps_config_schema limit_schema =
     WPS_CONFIG_SCHEMA(limit_items);
@@ -178,8 +186,9 @@ static const struct wps_config_item core_items[] = {
      .type = WPS_CONF_SECRET,
      .min = ACCESS_KEY_MIN,
      .max = 4096,
-     .help = "signs what the server itself hands out, such as reconnection "
-             "tokens; a random one for each start when it is left out"},
+     .help = "signs what the server itself hands out: reconnection tokens and "
+             "generated client tokens; a random one for each start when it is "
+             "left out"},
     {.key = "workers",
      .type = WPS_CONF_STRING,
      .fallback = "auto",
@@ -198,8 +207,9 @@ static const struct wps_config_item handler_items[] = {
     {.key = "url",
      .type = WPS_CONF_STRING,
      .flags = WPS_CONF_REQUIRED,
-     .help = "where events go; {hub} and {event} are filled in, and the scheme "
-             "says which upstream plugin takes them"},
+     .help = "where events go; {hub} and {event} are filled in, ${file:PATH} "
+             "and ${env:NAME} at the start, and the scheme says which upstream "
+             "plugin takes them"},
     {.key = "user_events",
      .type = WPS_CONF_STRING,
      .flags = WPS_CONF_LIST,

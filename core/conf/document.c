@@ -161,6 +161,37 @@ bool node_is_null(const struct node *n)
           str_eq_c(n->scalar, "null"));
 }
 
+static bool keys_equal(const struct node *a, const struct node *b)
+{
+  for (size_t i = 0; i < a->count; i++) {
+    size_t k = 0;
+
+    while (k < b->count && !str_eq(a->keys[i], b->keys[k]))
+      k++;
+    if (k == b->count || !node_equal(a->items[i], b->items[k]))
+      return false;
+  }
+  return true;
+}
+
+bool node_equal(const struct node *a, const struct node *b)
+{
+  bool no_a = a == NULL || node_is_null(a), no_b = b == NULL || node_is_null(b);
+
+  if (no_a || no_b)
+    return no_a == no_b;
+  if (a->kind != b->kind || a->count != b->count)
+    return false;
+  if (a->kind == NODE_SCALAR)
+    return str_eq(a->scalar, b->scalar);
+  if (a->kind == NODE_MAP)
+    return keys_equal(a, b);
+  for (size_t i = 0; i < a->count; i++)
+    if (!node_equal(a->items[i], b->items[i]))
+      return false;
+  return true;
+}
+
 struct node *node_get(const struct node *map, const char *key)
 {
   size_t i;

@@ -83,6 +83,9 @@ bool schema_requires(const struct wps_config_schema *schema);
 
 /* What our key is called that the Azure resource manager calls `word`. */
 const char *foreign_name(struct wps_str word);
+/* What is to be said about a key (by our name) or a value that belongs to the
+ * service but not to this version, or NULL. */
+const char *unserved(struct wps_str word);
 /* "30s", "64k": the largest unit that divides it. */
 void units_duration_text(int64_t ms, char *out, size_t size);
 void units_size_text(int64_t bytes, char *out, size_t size);

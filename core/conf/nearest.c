@@ -110,3 +110,20 @@ const char *foreign_name(struct wps_str word)
   }
   return NULL;
 }
+
+const char *unserved(struct wps_str word)
+{
+  static const char *const words[][2] = {
+      {"event_listeners",
+       "this version has no event listeners; events go to `event_handlers`"},
+      {"presence_events", "this version has no presence events of groups"},
+      {"managedIdentity", "managed identities are there in Azure only"},
+  };
+  size_t i;
+
+  for (i = 0; i < ARRAY_LEN(words); i++) {
+    if (str_ieq_c(word, words[i][0]))
+      return words[i][1];
+  }
+  return NULL;
+}

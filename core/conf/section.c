@@ -152,6 +152,11 @@ static void fault_value(struct walk *w, const struct wps_config_item *item,
                dots);
     return;
   }
+  if (unserved(n->scalar) != NULL) {
+    faults_add(w->faults, &at, "`%s`: `%.*s%s`: %s", item->key, STR_ARG(shown),
+               dots, unserved(n->scalar));
+    return;
+  }
   if (item->type == WPS_CONF_ENUM && item->choices != NULL) {
     while (item->choices[count] != NULL)
       count++;
@@ -480,11 +485,17 @@ static void fault_unknown(struct walk *w, struct wps_str key,
   struct position at = place(w, key_at);
   struct wps_str shown = utf8_cut(key, SHOWN_MAX);
   const char *known[KNOWN_MAX], *ours = foreign_name(key), *inside;
+  const char *never = unserved(ours != NULL ? str_from(ours) : key);
   const char *dots = shown.len < key.len ? "…" : "";
   size_t count = add_known(known, add_known(known, 0, schema), more);
 
   for (; ignored != NULL && *ignored != NULL && count < KNOWN_MAX; ignored++)
     known[count++] = *ignored;
+  if (never != NULL) {
+    faults_add(w->faults, &at, "unknown key `%.*s%s`: %s", STR_ARG(shown), dots,
+               never);
+    return;
+  }
   if (ours != NULL) {
     faults_add(w->faults, &at, "unknown key `%.*s%s`; here it is called `%s`",
                STR_ARG(shown), dots, ours);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 
 enum { SECRET_MAX = 64 * 1024, NAME_MAX_ = 4096 };
@@ -218,4 +219,53 @@ bool parse_secret(struct wps_str s, char **out, size_t *out_len, char *why,
   }
   *out_len = rest.len;
   return true;
+}
+
+/* "${file:PATH}" or "${env:NAME}" in front of `s`: its length, else 0. */
+static size_t reference_len(struct wps_str s)
+{
+  const char *end;
+
+  if (!str_starts(s, "${file:") && !str_starts(s, "${env:"))
+    return 0;
+  end = memchr(s.ptr, '}', s.len);
+  return end != NULL ? (size_t)(end - s.ptr) + 1 : 0;
+}
+
+bool parse_secrets_within(struct wps_str s, char **out, size_t *out_len,
+                          char *why, size_t why_size)
+{
+  struct buf text;
+
+  buf_init(&text, CONF_TEXT_MAX);
+  while (s.len > 0) {
+    size_t len = reference_len(s), secret_len;
+    char *secret;
+
+    if (len == 0) {
+      buf_add_byte(&text, *s.ptr);
+      s = str_skip(s, 1);
+      continue;
+    }
+    if (!parse_secret((struct wps_str){s.ptr + 2, len - 3}, &secret,
+                      &secret_len, why, why_size))
+      goto fail;
+    buf_add(&text, secret, secret_len);
+    explicit_bzero(secret, secret_len);
+    free(secret);
+    s = str_skip(s, len);
+  }
+  buf_add_byte(&text, '\0');
+  snprintf(why, why_size, "out of memory");
+  if (text.failed)
+    goto fail;
+  *out = text.data;
+  *out_len = text.len - 1;
+  return true;
+
+fail:
+  if (text.data != NULL)
+    explicit_bzero(text.data, text.len);
+  buf_free(&text);
+  return false;
 }

@@ -12,9 +12,15 @@
 #include "conn/client_events.h"
 #include "conn/linger.h"
 #include "msg/event.h"
+#include "msg/message.h"
+#include "msg/note.h"
 #include "msg/principal.h"
 #include "plug/plugin.h"
 #include "plug/reply.h"
+#include "wire/http_chars.h"
+
+/* azure-server.md 3.7 */
+enum { REFUSAL_BODY_MAX = 64 * 1024 };
 
 static const char client_path[] = "/client";
 static const char hubs_path[] = "/client/hubs/";
@@ -31,6 +37,7 @@ void admission_free(struct admission *a)
   list_remove(&a->node);
   free(a->who);
   answer_free(a->answer);
+  note_unref(a->note);
   request_unref(a->req);
   free(a);
 }
@@ -268,17 +275,52 @@ static bool groups_ok(const struct wps_str *groups, size_t count)
   return true;
 }
 
+/* Whatever the handler has done wrong is a 500 without a word to the client
+ * (azure-server.md 3.7). */
+static void connect_failed(struct admission *a, uint32_t status,
+                           struct wps_str cause)
+{
+  event_log(WPS_LOG_WARN,
+            &(struct wps_event){.type = WPS_EVENT_CONNECT,
+                                .hub = a->req->hub,
+                                .conn = str_from(a->id),
+                                .user = a->who != NULL ? a->who->view.user
+                                                       : STR_NONE},
+            "event failed", cause);
+  refuse(a, status, NULL, STR_NONE, cause);
+}
+
+/* The type that the handler gave the body, where it can stand in a header. */
+static char *content_type(const struct wps_message *msg)
+{
+  struct wps_str type = msg->info.content_type;
+
+  if (type.len == 0 && msg->info.data_type == WPS_DATA_JSON)
+    type = STR("application/json");
+  if (type.len == 0 || !http_is_field_value(type))
+    return NULL;
+  return str_printf("Content-Type: %.*s\r\n", STR_ARG(type));
+}
+
 static void refused_by_handler(struct admission *a)
 {
   const struct wps_event_answer *v = &a->answer->view;
   struct wps_str body = STR_NONE;
+  char *type = NULL;
 
-  /* azure-server.md 3.7: the body of a 4xx goes to the client. */
-  if (v->code >= 400 && v->code < 500 && v->msg != NULL)
+  if (v->code < 400 || v->code > 499) {
+    connect_failed(a, v->code >= 500 && v->code <= 599 ? v->code : 500,
+                   STR("the connect event handler answered with an error"));
+    return;
+  }
+  if (v->msg != NULL && v->msg->info.data.len != 0) {
     body = (struct wps_str){v->msg->info.data.ptr, v->msg->info.data.len};
-  refuse(a, v->code >= 400 && v->code <= 599 ? v->code : 500,
-         v->code == 401 ? "WWW-Authenticate: Bearer\r\n" : NULL, body,
-         STR("refused by the connect event handler"));
+    if (body.len > REFUSAL_BODY_MAX)
+      body.len = REFUSAL_BODY_MAX;
+    type = content_type(v->msg);
+  }
+  refuse(a, v->code, type, body, STR("refused by the connect event handler"));
+  free(type);
 }
 
 static void answered(struct admission *a)
@@ -291,22 +333,26 @@ static void answered(struct admission *a)
     return;
   }
   if (v->app_state.len > CLIENT_STATE_MAX) {
-    refuse(a, 500, NULL, STR_NONE,
-           STR("the connect event handler answered with a state of more than "
-               "64 KiB"));
+    connect_failed(a, 500,
+                   STR("the connect event handler answered with a state of "
+                       "more than 64 KiB"));
     return;
   }
   if (!groups_ok(v->groups, v->group_count)) {
-    refuse(a, 500, NULL, STR_NONE,
-           STR("the connect event handler answered with an invalid group"));
+    connect_failed(
+        a, 500,
+        STR("the connect event handler answered with an invalid group"));
     return;
   }
   if (v->subprotocol.len != 0) {
     rc = renegotiate(a, v->subprotocol);
-    if (rc == WPS_ENOTFOUND) {
-      refuse(a, 500, NULL, STR_NONE,
-             STR("the connect event handler selected a subprotocol that the "
-                 "client has not offered"));
+    if (rc == WPS_ENOTFOUND || rc == WPS_ENOTSUP) {
+      connect_failed(a, 500,
+                     rc == WPS_ENOTFOUND
+                         ? STR("the connect event handler selected a "
+                               "subprotocol that the client has not offered")
+                         : STR("no enabled plugin takes the subprotocol that "
+                               "the connect event handler selected"));
       return;
     }
     if (rc != WPS_OK) {
@@ -329,9 +375,12 @@ static void connect_replied(void *arg, struct reply_result *result)
   } else if (result->kind == REPLY_OK) {
     conn_open(a);
   } else {
-    refuse(a, 500, NULL, STR_NONE,
-           result->detail.len != 0 ? result->detail
-                                   : STR("the connect event handler failed"));
+    connect_failed(a, 500,
+                   result->kind == REPLY_DECLINE
+                       ? STR("the upstream does not take the connect event")
+                   : result->detail.len != 0
+                       ? result->detail
+                       : STR("the connect event handler failed"));
   }
 }
 
@@ -355,8 +404,10 @@ static void ask_upstream(struct admission *a)
     event.claims = a->who->view.claims;
     event.claim_count = a->who->view.claim_count;
   }
-  a->connecting =
-      client_events_connect(a->worker, h, &event, connect_replied, a);
+  a->note = note_new();
+  if (a->note != NULL)
+    a->connecting = client_events_connect(a->worker, h, &event, a->note,
+                                          connect_replied, a);
   if (a->connecting == NULL)
     refuse_status(a, WPS_ENOMEM, STR("out of memory"));
 }

@@ -11,6 +11,7 @@
 
 struct answer;
 struct authentication;
+struct note;
 struct principal;
 
 struct admission {
@@ -24,7 +25,8 @@ struct admission {
   struct authentication *auth;  /* under way */
   struct wps_reply *connecting; /* connect event under way */
   struct principal *who;        /* NULL: nobody */
-  struct answer *answer;        /* of the connect event, NULL: none */
+  struct note *note;            /* of the connect event, NULL: none */
+  struct answer *answer;        /* the same */
   bool counted;                 /* holds a place in server->connections */
   char id[32];                  /* of the connection to be, terminated */
 };

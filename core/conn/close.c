@@ -102,7 +102,10 @@ void conn_close(struct wps_conn *c, uint16_t code, struct wps_str reason)
   reason = utf8_cut(reason, 123);
   log_end(c, "client closed by its subprotocol", code, reason, "subprotocol");
   close_socket(c, code, reason);
-  begin_end(c, code, reason);
+  /* azure-server.md 3.9 */
+  begin_end(c, code,
+            (c->flags & CONN_EVENT_FAILED) != 0 ? STR("SendEventFailed")
+                                                : reason);
 }
 
 static void ask_for_last_words(struct wps_conn *c, struct wps_closing *how)
@@ -311,9 +314,9 @@ void conn_finish(struct defer *self)
 void conn_end_now(struct wps_conn *c)
 {
   if (conn_alive(c)) {
-    log_end(c, "client closed", 1001, STR("Server shutdown"),
+    log_end(c, "client closed", 1001, STR("ServiceReload"),
             cause_name(WPS_CLOSED_SHUTDOWN));
-    begin_end(c, 1001, STR("Server shutdown"));
+    begin_end(c, 1001, STR("ServiceReload"));
   }
   defer_cancel(&c->finish);
   end(c);

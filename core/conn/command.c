@@ -9,11 +9,15 @@
 #include "conn/close.h"
 #include "conn/completion.h"
 #include "conn/membership.h"
+#include "hub/sift.h"
 
 struct job;
 
 struct job_post {
   struct post post;
+  struct defer ended;
+  struct sift sift;
+  uint64_t clients;
   struct job *job;
 };
 
@@ -23,7 +27,8 @@ struct job {
   _Atomic uint64_t clients;
   struct target_copy *target;
   struct command what;
-  char *strings; /* what `what` points at */
+  char *strings;      /* what `what` points at */
+  struct table names; /* what.groups, where they are many */
   struct wps_worker *origin;
   struct post answer;
   wps_count_fn done;
@@ -33,7 +38,8 @@ struct job {
 
 static void job_free(struct job *job)
 {
-  free(job->target);
+  target_free(job->target);
+  table_free(&job->names);
   free(job->strings);
   free(job);
 }
@@ -80,7 +86,17 @@ static int join(struct wps_conn *c, const struct command *what)
   return rc;
 }
 
-static void leave(struct wps_conn *c, const struct command *what)
+/* A client is in a thousand groups at most; a body may name 250,000. */
+static void leave_many(struct wps_conn *c, const struct table *names)
+{
+  for (uint32_t i = c->client.member_count; i-- > 0;)
+    if (i < c->client.member_count &&
+        table_get(names, c->client.members[i]->group->name) != NULL)
+      membership_end(c, c->client.members[i], WPS_BY_COMMAND);
+}
+
+static void leave(struct wps_conn *c, const struct command *what,
+                  const struct table *names)
 {
   struct wps_member *m;
 
@@ -88,6 +104,10 @@ static void leave(struct wps_conn *c, const struct command *what)
     while (c->client.member_count != 0)
       membership_end(c, c->client.members[c->client.member_count - 1],
                      WPS_BY_COMMAND);
+  if (names->count != 0) {
+    leave_many(c, names);
+    return;
+  }
   for (size_t i = 0; i < what->group_count; i++) {
     m = group_membership(&c->client, what->groups[i]);
     if (m != NULL)
@@ -110,8 +130,10 @@ static int permission(struct wps_conn *c, const struct command *what,
   }
 }
 
-static int apply(struct wps_conn *c, const struct command *what, bool *counts)
+static int apply(struct wps_conn *c, const struct job *job, bool *counts)
 {
+  const struct command *what = &job->what;
+
   *counts = conn_alive(c);
   if (!*counts)
     return WPS_OK;
@@ -119,7 +141,7 @@ static int apply(struct wps_conn *c, const struct command *what, bool *counts)
   case COMMAND_JOIN:
     return join(c, what);
   case COMMAND_LEAVE:
-    leave(c, what);
+    leave(c, what, &job->names);
     return WPS_OK;
   case COMMAND_CLOSE:
     conn_close_core(c, WPS_CLOSED_COMMAND, WPS_OK, what->code, what->text);
@@ -131,41 +153,63 @@ static int apply(struct wps_conn *c, const struct command *what, bool *counts)
 
 /* ---- on each worker ---- */
 
-static uint64_t run_here(struct hub_worker *hw, struct job *job)
+static bool visit(struct sift *s, struct hub_client *c)
 {
-  struct hub_client **clients;
-  uint64_t concerned = 0;
-  size_t count;
-  int rc;
+  struct job_post *p = CONTAINER_OF(s, struct job_post, sift);
+  bool counts;
+  int rc = apply(conn_of_client(c), p->job, &counts);
 
-  if (job->what.kind == COMMAND_COUNT)
-    return hub_count(hw, &job->target->view);
-  rc = hub_select(hw, &job->target->view, &clients, &count);
   if (rc != WPS_OK)
-    failed(job, rc);
-  for (size_t i = 0; i < count; i++) {
-    bool counts;
+    failed(p->job, rc);
+  p->clients += counts;
+  return false;
+}
 
-    rc = apply(conn_of_client(clients[i]), &job->what, &counts);
-    if (rc != WPS_OK)
-      failed(job, rc);
-    concerned += counts;
+static void ended(struct defer *self)
+{
+  finished(CONTAINER_OF(self, struct job_post, ended)->job);
+}
+
+static void over(struct sift *s)
+{
+  struct job_post *p = CONTAINER_OF(s, struct job_post, sift);
+
+  atomic_fetch_add(&p->job->clients, p->clients);
+  if (p->job->what.kind != COMMAND_CLOSE) {
+    finished(p->job);
+    return;
   }
-  free(clients);
-  return concerned;
+  /* Clients end in deferred calls of this turn, and nobody is to find one any
+   * more when the answer is there: ours stands behind theirs. */
+  defer_init(&p->ended, ended);
+  worker_defer(s->hw->worker, &p->ended);
 }
 
 static void run(struct post *post)
 {
-  struct job *job = CONTAINER_OF(post, struct job_post, post)->job;
+  struct job_post *p = CONTAINER_OF(post, struct job_post, post);
+  struct job *job = p->job;
+  const struct wps_target *who = &job->target->view;
   struct hub_worker *hw;
+  int rc;
 
-  if (hub_worker_get(worker_current(), job->target->view.hub, false, &hw) ==
-      WPS_OK)
-    atomic_fetch_add(&job->clients, run_here(hw, job));
-  finished(job);
+  if (hub_worker_get(worker_current(), who->hub, false, &hw) != WPS_OK) {
+    finished(job);
+  } else if (job->what.kind == COMMAND_COUNT) {
+    atomic_fetch_add(&job->clients, hub_count(hw, who));
+    finished(job);
+  } else {
+    rc = sift_start(&p->sift, hw, who, visit, over);
+    if (rc != WPS_OK) {
+      failed(job, rc);
+      finished(job);
+    }
+  }
 }
 
+enum { GROUPS_FEW = 8 };
+
+/* Each group once, however often it is named. */
 static int copy_strings(struct job *job, const struct command *what)
 {
   size_t size = what->text.len;
@@ -182,13 +226,23 @@ static int copy_strings(struct job *job, const struct command *what)
     return WPS_ENOMEM;
   groups = (struct wps_str *)(void *)job->strings;
   at = (char *)(groups + what->group_count);
-  for (size_t i = 0; i < what->group_count; i++) {
-    memcpy(at, what->groups[i].ptr, what->groups[i].len);
-    groups[i] = (struct wps_str){at, what->groups[i].len};
-    at += what->groups[i].len;
-  }
   job->what = *what;
   job->what.groups = groups;
+  job->what.group_count = 0;
+  for (size_t i = 0; i < what->group_count; i++) {
+    struct wps_str name = {at, what->groups[i].len};
+    int rc = WPS_OK;
+
+    memcpy(at, what->groups[i].ptr, name.len);
+    if (what->group_count > GROUPS_FEW)
+      rc = table_put(&job->names, name, job);
+    if (rc == WPS_EEXIST)
+      continue;
+    if (rc != WPS_OK)
+      return rc;
+    groups[job->what.group_count++] = name;
+    at += name.len;
+  }
   if (what->text.ptr != NULL) {
     if (what->text.len != 0)
       memcpy(at, what->text.ptr, what->text.len);

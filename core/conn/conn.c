@@ -27,7 +27,23 @@ static struct hub_client *find_client(struct wps_worker *w,
   return c == NULL ? NULL : &c->client;
 }
 
-static const struct hub_ops hub_ops = {conn_deliver, find_client};
+static bool client_facts(const struct hub_client *client, struct hub_facts *out)
+{
+  const struct wps_conn *c = (const struct wps_conn *)(const void *)client;
+
+  out->id = c->text->id;
+  out->user = c->text->user;
+  out->subprotocol = c->text->subprotocol;
+  return conn_alive(c);
+}
+
+static struct wps_conn_ref client_ref(const struct hub_client *client)
+{
+  return conn_ref((const struct wps_conn *)(const void *)client);
+}
+
+static const struct hub_ops hub_ops = {conn_deliver, find_client, client_ref,
+                                       client_facts};
 
 int conn_worker_start(struct wps_worker *w, struct conn_server *server)
 {

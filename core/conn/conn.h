@@ -55,7 +55,11 @@ enum {
   CONN_CONNECTED = 1 << 2,    /* connected event made: disconnected is owed */
   CONN_DRAIN_WANTED = 1 << 3, /* a send said EAGAIN: drained() is owed     */
   CONN_COUNTED = 1 << 4,      /* counts in conn_server.connections         */
-  CONN_FEEDING = 1 << 5       /* frames of its input are being read        */
+  CONN_FEEDING = 1 << 5,      /* frames of its input are being read        */
+  CONN_EVENT_FAILED = 1 << 6, /* what the subprotocol does is its answer to */
+                              /*   a failed event                          */
+  CONN_HELD_PLUGIN = 1 << 7,  /* its socket is not read: conn->hold ...    */
+  CONN_HELD_EVENTS = 1 << 8   /* ... and too many of its events wait       */
 };
 
 struct wps_conn {
@@ -95,7 +99,9 @@ struct conn_limits {
   uint32_t groups_max;
   uint32_t queue_messages; /* over: slow, after a flush */
   size_t queue_bytes;
-  uint32_t events_waiting; /* per client */
+  uint32_t events_waiting;       /* per client; then its socket is held */
+  uint64_t events_waiting_bytes; /* the same */
+  uint32_t events_after_end_ms;
   uint64_t connections_max;
   uint32_t close_timeout_ms;
   uint64_t auth_timeout_ms;
@@ -169,6 +175,11 @@ static inline struct wps_str conn_hub_name(const struct wps_conn *c)
 static inline bool conn_alive(const struct wps_conn *c)
 {
   return c->state == WPS_CONN_OPEN || c->state == WPS_CONN_DETACHED;
+}
+
+static inline bool conn_held(const struct wps_conn *c)
+{
+  return (c->flags & (CONN_HELD_PLUGIN | CONN_HELD_EVENTS)) != 0;
 }
 
 /* One log record with hub, connection and user. */

@@ -9,6 +9,7 @@
 #include "conn/close.h"
 #include "conn/completion.h"
 #include "conn/linger.h"
+#include "http/server.h"
 
 enum { TICK_MS = 20 };
 
@@ -58,7 +59,9 @@ static void tick(struct timer *t)
     lingers_close(d->worker);
     client_events_cancel(d->worker);
   }
-  if (cw->live == 0 && list_empty(&cw->lingers) && list_empty(&cw->events)) {
+  /* What servers have asked for is done, and they are to hear it. */
+  if (cw->live == 0 && list_empty(&cw->lingers) && list_empty(&cw->events) &&
+      !http_worker_busy(d->worker)) {
     wps_fn done = d->done;
 
     d->done = NULL;

@@ -7,7 +7,9 @@
 #include "conn/deliver.h"
 #include "conn/linger.h"
 
-enum { READS_PER_TURN = 4 };
+/* Where events wait for upstreams a read is a short one: of what it brings,
+ * nothing can be put back. */
+enum { READS_PER_TURN = 4, READ_WITH_EVENTS = 16 * 1024 };
 
 struct frame_in_limits inbound_limits(const struct conn_server *server)
 {
@@ -27,7 +29,7 @@ static bool on_message(void *arg, uint32_t opcode, unsigned char *data,
     return true;
   c->flags |= CONN_IN_CALLBACK;
   rc = c->ops->frame(c, c->own, opcode, (struct wps_bytes){data, len});
-  c->flags &= (uint16_t)~CONN_IN_CALLBACK;
+  c->flags &= (uint16_t) ~(CONN_IN_CALLBACK | CONN_EVENT_FAILED);
   if (rc != WPS_OK && c->state == WPS_CONN_OPEN)
     conn_close_failed(c, rc);
   return true;
@@ -133,13 +135,31 @@ void inbound_feed(struct wps_conn *c, unsigned char *data, size_t len)
     feed(c, data, len);
 }
 
+void inbound_hold(struct wps_conn *c, uint16_t who, bool on)
+{
+  bool was = conn_held(c);
+
+  if (on)
+    c->flags |= who;
+  else
+    c->flags &= (uint16_t)~who;
+  if (conn_held(c) == was)
+    return;
+  if (was)
+    c->heard_us = c->worker->now_us; /* silence begins anew */
+  if (c->stream != NULL)
+    stream_want_read(c->stream, was);
+}
+
 static void readable(struct stream *s, void *arg)
 {
   struct wps_conn *c = arg;
   struct wps_worker *w = c->worker;
+  const size_t room =
+      c->events != NULL ? READ_WITH_EVENTS : WORKER_RECEIVE_BUFFER;
 
   for (int i = 0; i < READS_PER_TURN; i++) {
-    ssize_t n = stream_read(s, w->receive_buffer, WORKER_RECEIVE_BUFFER);
+    ssize_t n = stream_read(s, w->receive_buffer, room);
 
     if (n == STREAM_AGAIN)
       return;
@@ -149,7 +169,8 @@ static void readable(struct stream *s, void *arg)
       return;
     }
     c->heard_us = w->now_us;
-    if (!feed(c, w->receive_buffer, (size_t)n) || n < WORKER_RECEIVE_BUFFER)
+    if (!feed(c, w->receive_buffer, (size_t)n) || (size_t)n < room ||
+        conn_held(c))
       return;
   }
 }

@@ -11,5 +11,8 @@ extern const struct stream_ops conn_stream_ops;
 struct frame_in_limits inbound_limits(const struct conn_server *server);
 /* Feed what came behind the handshake. The buffer is written to. */
 void inbound_feed(struct wps_conn *c, unsigned char *data, size_t len);
+/* Stop reading the client's socket, whichever it is, and go on when nobody
+ * holds it any more. `who` is a CONN_HELD_* flag. */
+void inbound_hold(struct wps_conn *c, uint16_t who, bool on);
 
 #endif

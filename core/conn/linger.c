@@ -148,6 +148,8 @@ struct linger *linger_take(struct wps_conn *c)
   outbound_move(&l->out, &c->out, c->worker);
   l->out.stream = l->stream;
   stream_set_ops(l->stream, &stream_ops, l);
+  if (conn_held(c))
+    stream_want_read(l->stream, true); /* there is the peer's close frame */
   return l;
 }
 

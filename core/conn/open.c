@@ -39,9 +39,11 @@ static struct conn_text *text_new(const struct admission *a,
  * (azure-client.md 1.7). */
 static struct wps_str user_of(const struct admission *a)
 {
+  struct wps_str user = a->who != NULL ? a->who->view.user : STR_NONE;
+
   if (a->answer != NULL && (a->answer->view.flags & WPS_ANSWER_USER) != 0)
-    return a->answer->view.user;
-  return a->who != NULL ? a->who->view.user : STR_NONE;
+    user = a->answer->view.user;
+  return user.len != 0 ? user : STR_NONE;
 }
 
 static void role_skipped(void *arg, struct wps_str role, const char *why)
@@ -65,7 +67,8 @@ static int set_roles(struct wps_conn *c, const struct admission *a)
 static void join_groups(struct wps_conn *c, const struct admission *a)
 {
   const struct wps_str *groups = NULL;
-  size_t count = 0;
+  size_t count = 0, left_out = 0;
+  char digits[LOG_NUMBER_ROOM];
 
   if (a->answer != NULL && a->answer->view.group_count != 0) {
     groups = a->answer->view.groups;
@@ -75,14 +78,18 @@ static void join_groups(struct wps_conn *c, const struct admission *a)
     count = a->who->view.group_count;
   }
   for (size_t i = 0; i < count && c->state == WPS_CONN_OPEN; i++) {
-    struct log_field field = {"group", groups[i]};
     struct wps_member *m;
 
     if (membership_begin(c, groups[i], NULL, WPS_BY_ADMISSION, &m) != WPS_OK)
-      conn_log(c, WPS_LOG_WARN,
-               "group of the token not joined: limits.groups_per_connection, "
-               "or out of memory",
-               &field, 1);
+      left_out++;
+  }
+  if (left_out != 0) {
+    struct log_field field = {"groups", log_number(digits, left_out)};
+
+    conn_log(c, WPS_LOG_WARN,
+             "groups of token or connect event not joined: "
+             "limits.groups_per_connection, or out of memory",
+             &field, 1);
   }
 }
 
@@ -112,10 +119,11 @@ static int prepare(struct wps_conn *c, const struct admission *a)
     hub_remove(&c->client);
     return rc;
   }
-  return client_events_begin(c, a->answer != NULL && (a->answer->view.flags &
-                                                      WPS_ANSWER_APP_STATE) != 0
-                                    ? a->answer->view.app_state
-                                    : STR_NONE);
+  return client_events_begin(
+      c, a->note,
+      a->answer != NULL && (a->answer->view.flags & WPS_ANSWER_APP_STATE) != 0
+          ? a->answer->view.app_state
+          : STR_NONE);
 }
 
 static void undo(struct wps_conn *c)

@@ -142,6 +142,8 @@ static void attach(struct wps_conn *c, struct resumption *r)
   c->stream = c->out.stream = r->stream;
   c->state = WPS_CONN_OPEN;
   stream_attach(r->stream, w, &conn_stream_ops, c);
+  if (conn_held(c))
+    stream_want_read(r->stream, false);
   keepalive_start(c);
   if (outbound_handshake(&c->out, w, r->head, r->head_len) != WPS_OK) {
     conn_socket_lost(c, "out of memory");

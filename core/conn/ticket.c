@@ -30,8 +30,9 @@ static int mac_of(const struct keys *keys, const unsigned char head[HEAD],
   rc = buf_add_str(&b, id);
   data = (struct wps_bytes){b.data, b.len};
   if (rc == WPS_OK)
-    rc = check != NULL ? keys_verify(keys, KEYS_SERVICE, purpose, data, check)
-                       : keys_sign(keys, KEYS_SERVICE, purpose, data, out);
+    rc = check != NULL
+             ? keys_verify(keys, KEYS_SERVICE, purpose, data, check, NULL)
+             : keys_sign(keys, KEYS_SERVICE, purpose, data, out);
   buf_free(&b);
   return rc;
 }

@@ -184,8 +184,9 @@ static bool claims_are_utf8(const struct access *a)
     good = good && utf8_valid(a->roles.items[i], strlen(a->roles.items[i]));
   for (size_t i = 0; i < a->groups.count; i++)
     good = good && utf8_valid(a->groups.items[i], strlen(a->groups.items[i]));
+  good = good && (a->api == NULL || utf8_valid(a->api, strlen(a->api)));
   if (!good)
-    ctl_fail("users, roles and groups are UTF-8");
+    ctl_fail("users, roles, groups and paths are UTF-8");
   return good;
 }
 
@@ -254,9 +255,13 @@ static char *claims_json(const struct access *a)
   struct buf aud;
   char *text;
 
-  buf_init(&aud, 4096);
-  buf_printf(&aud, "%s/client/hubs/", a->endpoint);
-  hub_add(&aud, a->hub);
+  buf_init(&aud, 64 * 1024);
+  if (a->api != NULL) {
+    buf_printf(&aud, "%s%s", a->endpoint, a->api);
+  } else {
+    buf_printf(&aud, "%s/client/hubs/", a->endpoint);
+    hub_add(&aud, a->hub);
+  }
   json_object_set_new(claims, "aud",
                       json_string(buf_c(&aud) != NULL ? buf_c(&aud) : ""));
   buf_free(&aud);
@@ -315,6 +320,8 @@ char *access_url(const struct access *a, const char *token)
   struct buf out;
   char *url = NULL;
 
+  if (a->api != NULL)
+    return str_printf("%s%s", a->endpoint, a->api);
   buf_init(&out, 1024 * 1024);
   /* "http" becomes "ws", "https" becomes "wss". */
   buf_printf(&out, "ws%s/client/hubs/", a->endpoint + 4);

@@ -9,6 +9,7 @@ struct access {
   char *endpoint; /* "https://pubsub.example.com", no last slash */
   char *key;
   const char *hub;
+  const char *api;  /* path that a server's token is for; NULL: a client's */
   const char *user; /* NULL: none */
   struct repeated roles, groups;
   int64_t ttl_ms;
@@ -42,7 +43,7 @@ bool access_option(struct access *a, int c, const char *value);
 bool access_find(struct access *a);
 void access_free(struct access *a);
 /* malloc'ed; NULL when out of memory. The URL is
- * "wss://HOST/client/hubs/HUB?access_token=TOKEN". */
+ * "wss://HOST/client/hubs/HUB?access_token=TOKEN", or "https://HOST/PATH". */
 char *access_token(const struct access *a);
 char *access_url(const struct access *a, const char *token);
 

@@ -13,6 +13,7 @@ static const struct option options[] = {ACCESS_OPTIONS,
                                         {"group", required_argument, NULL, 'g'},
                                         {"ttl", required_argument, NULL, 't'},
                                         {"hub", required_argument, NULL, 'b'},
+                                        {"api", required_argument, NULL, 'a'},
                                         {"help", no_argument, NULL, 'h'},
                                         {NULL, 0, NULL, 0}};
 
@@ -44,6 +45,12 @@ static int run(const struct command *self, int argc, char **argv)
     case 'b':
       a.hub = optarg;
       break;
+    case 'a':
+      if (*optarg != '/')
+        return ctl_misuse(self, "--api wants a path such as "
+                                "/api/hubs/chat/:send");
+      a.api = optarg;
+      break;
     default:
       return status;
     }
@@ -69,9 +76,9 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_token = {
     .name = "token",
     .arguments = "[--user U] [--role R]... [--group G]... [--ttl 1h] "
-                 "[--hub H] [--dev | --config FILE | --connection STRING | "
-                 "--endpoint URL --key KEY]",
-    .summary = "make an access token and print it and a URL to connect with",
+                 "[--hub H | --api PATH] [--dev | --config FILE | "
+                 "--connection STRING | --endpoint URL --key KEY]",
+    .summary = "make an access token and print it and the URL that it is for",
     .help =
         "  --user U             user id\n"
         "  --role R             role, such as webpubsub.joinLeaveGroup or\n"
@@ -79,5 +86,8 @@ const struct command command_token = {
         "  --group G            group to be in from the start; may be "
         "repeated\n"
         "  --ttl 1h             how long it is valid (default 1h)\n"
-        "  --hub H              the hub (default chat)\n" ACCESS_HELP,
+        "  --hub H              the hub (default chat)\n"
+        "  --api PATH           a token of an application server, for one path "
+        "of\n"
+        "                       the REST API\n" ACCESS_HELP,
     .run = run};

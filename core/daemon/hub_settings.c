@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "conf/core_schema.h"
+#include "host/host.h"
 
 static struct wps_str scheme_of(struct wps_str url)
 {
@@ -79,24 +80,124 @@ static void system_events(struct hub_handler *h, const struct wps_config *cfg)
   }
 }
 
+/* What the schemas cannot say of an entry. */
+static void check_handler(struct settings *s, const struct node *node,
+                          const struct wps_upstream *ops,
+                          const struct wps_config *cfg)
+{
+  size_t before = faults_count(s->faults);
+  int rc;
+
+  if (!WPS_CAN(ops, check))
+    return;
+  rc = ops->check(cfg);
+  if (rc != WPS_OK && faults_count(s->faults) == before)
+    faults_add(s->faults, &node->at, "the plugin refuses this handler (%s)",
+               host_table.status_name(rc));
+}
+
+/* Secrets of the application that stand in a URL: `url` with them in place is
+ * kept in `room` and goes into `copy`, a map like `node` but for that. */
+struct filled {
+  struct node map, url;
+  struct node **items;
+  char *text;
+};
+
+static bool fill_url(struct filled *f, const struct node *node,
+                     const char **why, char *room, size_t room_size)
+{
+  size_t len = 0;
+
+  *why = "out of memory";
+  f->map = *node;
+  f->items = calloc(node->count + 1, sizeof(struct node *));
+  if (f->items == NULL)
+    return false;
+  f->map.items = f->items;
+  for (size_t i = 0; i < node->count; i++) {
+    f->items[i] = node->items[i];
+    if (!str_eq_c(node->keys[i], "url"))
+      continue;
+    *why = room;
+    if (!parse_secrets_within(node->items[i]->scalar, &f->text, &len, room,
+                              room_size))
+      return false;
+    f->url = *node->items[i];
+    f->url.scalar = (struct wps_str){f->text, len};
+    f->items[i] = &f->url;
+  }
+  return true;
+}
+
+static void filled_free(struct filled *f)
+{
+  if (f->text != NULL)
+    explicit_bzero(f->text, strlen(f->text));
+  free(f->text);
+  free(f->items);
+}
+
+static struct wps_config *read_handler(struct settings *s,
+                                       const struct node *node,
+                                       const struct node *url, long upstream)
+{
+  const struct wps_config_schema *more = NULL;
+  struct filled filled = {.items = NULL};
+  struct wps_config *cfg = NULL;
+  const char *why;
+  char room[512];
+
+  if (upstream >= 0)
+    more = s->plugins[upstream].component->ops.upstream->handler_schema;
+  if (url == NULL || memmem(url->scalar.ptr, url->scalar.len, "${", 2) == NULL)
+    return section_check(node, &node->at, &handler_schema, more, NULL,
+                         s->faults);
+  if (!fill_url(&filled, node, &why, room, sizeof(room))) {
+    faults_add(s->faults, &url->at, "`url`: %s", why);
+    cfg =
+        section_check(node, &node->at, &handler_schema, more, NULL, s->faults);
+  } else {
+    cfg = section_check(&filled.map, &node->at, &handler_schema, more, NULL,
+                        s->faults);
+  }
+  filled_free(&filled);
+  return cfg;
+}
+
+static void check_url(struct settings *s, const struct node *url, long upstream)
+{
+  static const char vault[] = "{@Microsoft.KeyVault(";
+
+  if (url == NULL || url->scalar.len == 0)
+    return;
+  if (memmem(url->scalar.ptr, url->scalar.len, vault, sizeof(vault) - 1) !=
+      NULL)
+    faults_add(s->faults, &url->at,
+               "`url`: there is no key vault outside Azure; write "
+               "${file:PATH} or ${env:NAME} where the secret belongs");
+  if (upstream < 0)
+    faults_add(s->faults, &url->at,
+               "`url`: no enabled plugin takes URLs like %.*s; enable an "
+               "upstream plugin for its scheme",
+               STR_ARG(url->scalar));
+}
+
 static void load_handler(struct settings *s, struct hub_block *block,
                          struct hub_settings *hub, const struct node *node)
 {
   struct hub_handler *h = &hub->handlers[hub->handler_count];
-  const struct wps_config_schema *more = NULL;
-  const struct node *url_node =
+  const struct node *url =
       node->kind == NODE_MAP ? node_get(node, "url") : NULL;
-  struct wps_str url = STR_NONE;
+  size_t before = faults_count(s->faults);
   struct wps_config *cfg;
   long upstream = -1;
 
-  if (url_node != NULL && url_node->kind == NODE_SCALAR) {
-    url = url_node->scalar;
-    upstream = hub_settings_upstream(s, url);
-  }
-  if (upstream >= 0)
-    more = s->plugins[upstream].component->ops.upstream->handler_schema;
-  cfg = section_check(node, &node->at, &handler_schema, more, NULL, s->faults);
+  if (url != NULL && url->kind != NODE_SCALAR)
+    url = NULL;
+  if (url != NULL)
+    upstream = hub_settings_upstream(s, url->scalar);
+  cfg = read_handler(s, node, url, upstream);
   if (cfg == NULL || user_events(h, cfg) != WPS_OK) {
     section_free(cfg);
     faults_add(s->faults, &node->at, "out of memory");
@@ -104,13 +205,11 @@ static void load_handler(struct settings *s, struct hub_block *block,
   }
   block->handler_cfgs[block->handler_count++] = cfg;
   system_events(h, cfg);
-  if (url.len != 0 && upstream < 0)
-    faults_add(s->faults, &url_node->at,
-               "`url`: no enabled plugin takes URLs like %.*s; enable an "
-               "upstream plugin for its scheme",
-               STR_ARG(url));
+  check_url(s, url, upstream);
   if (upstream < 0)
     return;
+  if (faults_count(s->faults) == before)
+    check_handler(s, node, s->plugins[upstream].component->ops.upstream, cfg);
   h->view = (struct wps_handler){.struct_size = sizeof(h->view),
                                  .index = (uint32_t)hub->handler_count,
                                  .hub = hub->pattern,

@@ -57,11 +57,9 @@ static int print_defaults(const struct options *o)
 
 static void setup_log(const struct settings *s)
 {
-  static const uint32_t levels[] = {WPS_LOG_ERROR, WPS_LOG_WARN, WPS_LOG_INFO,
-                                    WPS_LOG_DEBUG};
   const struct wps_config *cfg = config_api.section_at(s->core, "log", 0);
 
-  log_setup(STDERR_FILENO, levels[config_api.get_int(cfg, "level")],
+  log_setup(STDERR_FILENO, settings_log_level(s),
             config_api.get_int(cfg, "format") == 1 ? LOG_JSON : LOG_KEY_VALUE);
   log_thread_name("main");
 }
@@ -70,8 +68,8 @@ static void note_service_key(const struct settings *s)
 {
   if (!section_has(s->core, "service_key"))
     log_line(WPS_LOG_INFO, "core",
-             "no service_key: reconnection tokens are good until this process "
-             "ends");
+             "no service_key: reconnection tokens and generated client tokens "
+             "are good until this process ends");
 }
 
 static void note_missing_plugins(const struct settings *s)
@@ -85,14 +83,25 @@ static void note_missing_plugins(const struct settings *s)
            settings_plugin_dir());
 }
 
-static int run(struct settings *settings, bool dev)
+/* Taking the main loop down gives signals their default effect again, and who
+ * asks for a reload then does not want an end by a signal. */
+static void block_hangup(void)
+{
+  sigset_t hangup;
+
+  sigemptyset(&hangup);
+  sigaddset(&hangup, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &hangup, NULL);
+}
+
+static int run(struct settings *settings, const struct options *options)
 {
   struct server server;
   char why[1024];
 
   setup_log(settings);
   signal(SIGPIPE, SIG_IGN);
-  if (!server_start(&server, settings, dev, why, sizeof(why))) {
+  if (!server_start(&server, settings, options, why, sizeof(why))) {
     if (faults_count(settings->faults) > 0) /* config->error() in create() */
       complain(settings);
     fprintf(stderr, "webpubsubd: %s\n", why);
@@ -103,6 +112,7 @@ static int run(struct settings *settings, bool dev)
   log_line(WPS_LOG_INFO, "core", "webpubsubd %s is ready", PACKAGE_VERSION);
   server_print_ready(&server);
   workers_run(server.workers);
+  block_hangup();
   server_stop(&server);
   log_line(WPS_LOG_INFO, "core", "stopped");
   return EXIT_SUCCESS;
@@ -119,7 +129,7 @@ static int check_or_run(const struct options *o)
     printf("%s: the configuration is good\n", o->dev ? "--dev" : o->file);
     rc = EXIT_SUCCESS;
   } else {
-    rc = run(&settings, o->dev);
+    rc = run(&settings, o);
   }
   settings_free(&settings);
   return rc;

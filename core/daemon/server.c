@@ -13,10 +13,11 @@
 #include "conf/core_schema.h"
 #include "conn/admit.h"
 #include "conn/drain.h"
+#include "daemon/reload.h"
 #include "loop/offload.h"
 #include "wire/listener.h"
 
-enum { AUTH_TIMEOUT_MS = 30000, EVENT_TIMEOUT_MS = 120000 };
+enum { AUTH_TIMEOUT_MS = 30000 };
 
 /* ---- workers' hooks, in order of starting ---- */
 
@@ -102,10 +103,13 @@ static void fill_limits(struct conn_limits *l, const struct wps_config *core)
   l->queue_messages = (uint32_t)number(core, "limits", "queue_messages");
   l->queue_bytes = (size_t)number(core, "limits", "queue_bytes");
   l->events_waiting = (uint32_t)number(core, "limits", "events_waiting");
+  l->events_waiting_bytes =
+      (uint64_t)number(core, "limits", "events_waiting_bytes");
+  l->events_after_end_ms = (uint32_t)number(core, "limits", "events_after_end");
+  l->event_timeout_ms = (uint64_t)number(core, "limits", "event_timeout");
   l->connections_max = (uint64_t)number(core, "limits", "connections");
   l->close_timeout_ms = (uint32_t)number(core, "websocket", "close_timeout");
   l->auth_timeout_ms = AUTH_TIMEOUT_MS;
-  l->event_timeout_ms = EVENT_TIMEOUT_MS;
 }
 
 static void fill_http(struct http_settings *h, const struct wps_config *core)
@@ -210,6 +214,25 @@ static void listen_on_ipv6_loopback(struct server *s)
     log_line(WPS_LOG_INFO, "core", "not on IPv6 loopback: %s", why);
 }
 
+/* A development server knows its URLs once it has its port. SDKs are told the
+ * first, but tokens may name whichever one was typed. */
+static void dev_endpoints(struct server *s)
+{
+  static const char *const hosts[] = {"localhost", "127.0.0.1", "[::1]"};
+  struct wps_str name = listener_name(s->listeners[0]);
+  const char *colon = memrchr(name.ptr, ':', name.len);
+
+  if (colon == NULL || s->host.endpoint_count > 0)
+    return;
+  for (size_t i = 0; i < DEV_ENDPOINTS; i++) {
+    snprintf(s->dev_urls[i], sizeof(s->dev_urls[i]), "http://%s:%.*s", hosts[i],
+             (int)(name.ptr + name.len - colon - 1), colon + 1);
+    s->dev_endpoints[i] = str_from(s->dev_urls[i]);
+  }
+  s->host.endpoints = s->dev_endpoints;
+  s->host.endpoint_count = DEV_ENDPOINTS;
+}
+
 static bool open_listeners(struct server *s, char *why, size_t why_size)
 {
   const struct wps_config *core = s->settings->core;
@@ -227,8 +250,10 @@ static bool open_listeners(struct server *s, char *why, size_t why_size)
                       s->settings->tls[i], why, why_size))
       return false;
   }
-  if (s->dev)
+  if (s->dev) {
     listen_on_ipv6_loopback(s);
+    dev_endpoints(s);
+  }
   return true;
 }
 
@@ -246,11 +271,11 @@ static void raise_file_limit(void)
 
 static void on_hangup(void *arg, int signum)
 {
-  UNUSED(arg);
+  struct server *s = arg;
+
   UNUSED(signum);
-  log_line(WPS_LOG_WARN, "core",
-           "SIGHUP: the configuration is read at start only; restart to "
-           "change it");
+  if (!s->stopping)
+    reload(s);
 }
 
 static void on_terminate(void *arg, int signum)
@@ -291,25 +316,32 @@ static void free_parts(struct server *s)
   offload_free(s->host.offload);
   router_free(s->http.router);
   hubs_free(s->conns.hubs);
+  reload_free(s);
   workers_free(s->workers);
 }
 
-bool server_start(struct server *s, struct settings *settings, bool dev,
-                  char *why, size_t why_size)
+bool server_start(struct server *s, struct settings *settings,
+                  const struct options *options, char *why, size_t why_size)
 {
   const struct wps_config *core = settings->core;
 
   memset(s, 0, sizeof(*s));
   s->settings = settings;
-  s->dev = dev;
+  s->options = options;
+  s->dev = options->dev;
   s->drain_timeout_ms = (uint32_t)number(core, "shutdown", "timeout");
   s->drain_spread_ms = (uint32_t)number(core, "shutdown", "spread");
   /* The last clients need time for their close frames, too. */
   if (s->drain_spread_ms > s->drain_timeout_ms / 4 * 3)
     s->drain_spread_ms = s->drain_timeout_ms / 4 * 3;
   raise_file_limit();
-  if (make_parts(s, why, why_size) && make_instances(s, why, why_size) &&
-      open_listeners(s, why, why_size) && start_workers(s, why, why_size))
+  /* A development server has its endpoints from its port, and plugins ask for
+   * them when they are made. */
+  if (make_parts(s, why, why_size) &&
+      (!s->dev || open_listeners(s, why, why_size)) &&
+      make_instances(s, why, why_size) &&
+      (s->dev || open_listeners(s, why, why_size)) &&
+      start_workers(s, why, why_size))
     return true;
   free_parts(s);
   return false;

@@ -21,7 +21,8 @@ extern char **environ;
 /* What `make install` puts into the plugin folder; --dev enables all of them
  * that are there. */
 static const char *const shipped_names[] = {
-    "subprotocol-simple", "subprotocol-json", "auth-jwt", "auth-static"};
+    "subprotocol-simple", "subprotocol-json", "auth-jwt",
+    "auth-static",        "upstream-webhook", "http-rest"};
 
 const char *settings_plugin_dir(void)
 {
@@ -359,6 +360,15 @@ bool settings_load(struct settings *s, const struct options *o)
   load_plugins(s);
   hub_settings_load(s);
   return faults_count(s->faults) == 0;
+}
+
+uint32_t settings_log_level(const struct settings *s)
+{
+  static const uint32_t levels[] = {WPS_LOG_ERROR, WPS_LOG_WARN, WPS_LOG_INFO,
+                                    WPS_LOG_DEBUG};
+
+  return levels[config_api.get_int(config_api.section_at(s->core, "log", 0),
+                                   "level")];
 }
 
 void settings_free(struct settings *s)

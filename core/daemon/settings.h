@@ -48,6 +48,9 @@ struct settings {
 bool settings_load(struct settings *s, const struct options *o);
 void settings_free(struct settings *s);
 
+/* WPS_LOG_*: what log.level says. */
+uint32_t settings_log_level(const struct settings *s);
+
 /* The folder with shipped plugins: WEBPUBSUBD_PLUGIN_DIR, or as installed. */
 const char *settings_plugin_dir(void);
 /* The names of the plugins in it, malloc'ed, NULL-terminated; the array and

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conn/close.h"
 #include "conn/deliver.h"
+#include "conn/inbound.h"
 #include "conn/plugin_timer.h"
 #include "conn/session.h"
 #include "host/contract.h"
@@ -104,6 +105,12 @@ static void close_conn(struct wps_conn *c, uint16_t code, struct wps_str reason)
   conn_close(c, code, reason);
 }
 
+static void hold(struct wps_conn *c, bool on)
+{
+  CONTRACT_CONN(c, "conn->hold");
+  inbound_hold(c, CONN_HELD_PLUGIN, on);
+}
+
 static struct wps_timer *timer_begin(struct wps_conn *c, uint64_t delay_ms,
                                      uint64_t repeat_ms, wps_conn_fn fn,
                                      void *arg)
@@ -160,6 +167,7 @@ const struct wps_conn_api host_conn_api = {
     .queued_bytes = queued_bytes,
     .deliver = deliver,
     .close = close_conn,
+    .hold = hold,
     .timer_start = timer_begin,
     .timer_stop = plugin_timer_stop,
     .session_enable = enable,

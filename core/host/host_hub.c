@@ -6,6 +6,8 @@
 #include "conn/membership.h"
 #include "host/contract.h"
 #include "host/host.h"
+#include "hub/filter.h"
+#include "hub/listing.h"
 
 /* ---- memberships ---- */
 
@@ -87,11 +89,15 @@ static int publish(struct wps_instance *self, struct wps_conn *c,
                    wps_published_fn done, void *arg, uint64_t tag)
 {
   struct wps_worker *w = worker_current();
+  /* A client's publishes stay in order as they are, and it has not to wait for
+   * other workers. */
+  struct publish_done everywhere = {c == NULL ? done : NULL, arg, tag};
   struct completion d = {.kind = DONE_PUBLISHED,
                          .status = WPS_OK,
                          .fn.published = done,
                          .arg = arg,
                          .tag = tag};
+  bool later;
   int rc;
 
   UNUSED(self);
@@ -99,8 +105,9 @@ static int publish(struct wps_instance *self, struct wps_conn *c,
     CONTRACT_CONN(c, "hub->publish");
   if (w == NULL || w->conns == NULL)
     return WPS_EINVAL;
-  rc = hub_publish(w, target, c != NULL ? &c->client : NULL, msg, &d.value);
-  if (rc != WPS_OK || done == NULL)
+  rc = hub_publish(w, target, c != NULL ? &c->client : NULL, msg, &everywhere,
+                   &d.value, &later);
+  if (rc != WPS_OK || done == NULL || later)
     return rc;
   if (c != NULL)
     d.ref = conn_ref(c);
@@ -185,6 +192,18 @@ static int count(struct wps_instance *self, const struct wps_target *who,
   return run(who, &(struct command){.kind = COMMAND_COUNT}, done, arg);
 }
 
+static int list(struct wps_instance *self, const struct wps_target *who,
+                const struct wps_list_query *query, wps_listing_fn done,
+                void *arg)
+{
+  struct wps_worker *w = worker_current();
+
+  UNUSED(self);
+  if (w == NULL || w->conns == NULL)
+    return WPS_EINVAL;
+  return hub_list(w, who, query, done, arg);
+}
+
 const struct wps_hub_api host_hub_api = {
     .struct_size = sizeof(host_hub_api),
     .join = join,
@@ -196,9 +215,12 @@ const struct wps_hub_api host_hub_api = {
     .member_update = member_update,
     .publish = publish,
     .event = event,
+    .filter = filter_new,
+    .filter_unref = filter_unref,
     .command_join = command_join,
     .command_leave = command_leave,
     .command_close = command_close,
     .command_permission = command_permission,
     .count = count,
+    .list = list,
 };

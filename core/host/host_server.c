@@ -22,9 +22,9 @@ static int sign(uint32_t key, struct wps_str purpose, struct wps_bytes data,
 }
 
 static int verify(uint32_t key, struct wps_str purpose, struct wps_bytes data,
-                  const uint8_t mac[32])
+                  const uint8_t mac[32], uint32_t *which)
 {
-  return keys_verify(host_context()->keys, key, purpose, data, mac);
+  return keys_verify(host_context()->keys, key, purpose, data, mac, which);
 }
 
 const struct wps_server_api host_server_api = {

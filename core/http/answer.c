@@ -126,6 +126,10 @@ void http_log_refusal(const struct http_conn *hc, uint32_t status,
        req != NULL && req->principal != NULL && req->principal->user.len > 0
            ? req->principal->user
            : STR_NONE},
+      {"credential", req != NULL && req->principal != NULL &&
+                             req->principal->credential.len > 0
+                         ? req->principal->credential
+                         : STR_NONE},
       {"route", hc->route != NULL ? str_from(hc->route->def.name) : STR_NONE},
       {"status", str_from(number)},
       {"cause", cause.len > 0 ? cause : str_from(reason_phrase(status))},
@@ -244,7 +248,7 @@ void http_answer_status(struct http_conn *hc, int status, struct wps_str detail)
     headers = "WWW-Authenticate: Bearer\r\n";
   else if (code == 503)
     headers = "Retry-After: 1\r\n";
-  http_answer_text(hc, code, headers, str_from(reason_phrase(code)),
+  http_answer_text(hc, code, headers, STR_NONE,
                    detail.len > 0 ? detail : str_from(reason_phrase(code)));
 }
 
@@ -268,7 +272,8 @@ void http_answer_copy(struct http_conn *hc,
     if (str_ieq_c(h->name, "connection") && str_ieq_c(h->value, "close"))
       hc->keep = false;
   }
-  if (copy->code >= 400)
+  /* "Not there" is what HEAD asks for, and no refusal. */
+  if (copy->code >= 400 && !(copy->code == 404 && is_head(hc)))
     http_log_refusal(hc, copy->code, hc->req->method, hc->req->target,
                      str_from(hc->route->instance->name));
   answer_begin(hc, copy->code, copy->body != NULL ? copy->body->len : 0, room);

@@ -94,7 +94,7 @@ static void http_health(struct http_conn *hc)
   struct wps_str method = hc->req->method;
 
   if (!str_eq_c(method, "GET") && !str_eq_c(method, "HEAD"))
-    http_answer_text(hc, 405, "Allow: GET, HEAD\r\n", STR("Method Not Allowed"),
+    http_answer_text(hc, 405, "Allow: GET, HEAD\r\n", STR_NONE,
                      STR("health takes GET, HEAD"));
   else if (http_conn_draining(hc))
     http_answer_text(hc, 503, "Retry-After: 5\r\nCache-Control: no-store\r\n",
@@ -115,7 +115,7 @@ static void http_no_route(struct http_conn *hc, struct wps_str allow)
   }
   n = snprintf(header, sizeof(header), "Allow: %.*s\r\n", STR_ARG(allow));
   http_answer_text(hc, 405, n > 0 && (size_t)n < sizeof(header) ? header : NULL,
-                   STR("Method Not Allowed"), STR("method not allowed"));
+                   STR_NONE, STR("method not allowed"));
 }
 
 static void http_dispatch(struct http_conn *hc)
@@ -126,7 +126,7 @@ static void http_dispatch(struct http_conn *hc)
   char room[256];
 
   hc->gone = NULL;
-  if (str_eq_c(req->raw_path, "/api/health")) {
+  if (router_path_is(req->raw_path, "/api/health")) {
     http_health(hc);
     return;
   }
@@ -145,6 +145,11 @@ static void http_dispatch(struct http_conn *hc)
     return;
   }
   req->purpose = hc->route->def.purpose;
+  if (http_conn_draining(hc)) {
+    /* Another server of the application's can do it. */
+    http_answer_text(hc, 503, "Retry-After: 5\r\n", STR_NONE, STR("draining"));
+    return;
+  }
   if (hooks->authorize == NULL) {
     http_answer_status(hc, WPS_EUNAUTHORIZED, STR("no authentication"));
     return;

@@ -36,9 +36,9 @@ enum http_state {
 enum {
   HTTP_READ_AHEAD = 64 * 1024, /* kept while an answer is under way */
   HTTP_LINGER_MS = 2000,
-  HTTP_LINGER_BYTES = 1024 * 1024,
-  HTTP_WRITE_MS = 30000, /* without progress */
-  HTTP_ANSWER_MS = 30000 /* default of http_settings.answer_ms */
+  HTTP_LINGER_BYTES = 16 * 1024 * 1024, /* of a body that is too big */
+  HTTP_WRITE_MS = 30000,                /* without progress */
+  HTTP_ANSWER_MS = 30000                /* default of http_settings.answer_ms */
 };
 
 struct http_worker {
@@ -129,7 +129,8 @@ void http_answer_text(struct http_conn *hc, uint32_t status,
                       struct wps_str cause);
 /* The same for a fault of the request that makes what follows it unreadable. */
 void http_refuse(struct http_conn *hc, uint32_t status, const char *why);
-/* For a status of WPS_STATUS_MAP; detail goes to the log only. */
+/* For a status of WPS_STATUS_MAP, without a body: SDKs of servers read none
+ * that is not the application's. detail goes to the log only. */
 void http_answer_status(struct http_conn *hc, int status,
                         struct wps_str detail);
 struct http_response_copy;

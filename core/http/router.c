@@ -65,8 +65,7 @@ static bool is_unreserved(char c)
          (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
-/* What may stand in a path as it is. An escape in a pattern would be compared
- * with an escape in a request, and the same byte unescaped would not match. */
+/* What may stand in a path as it is: a pattern has no escapes. */
 static bool literal_ok(struct wps_str s)
 {
   size_t i;
@@ -311,6 +310,43 @@ static bool ends_with(struct wps_str s, struct wps_str tail)
          memcmp(s.ptr + s.len - tail.len, tail.ptr, tail.len) == 0;
 }
 
+static unsigned nibble(char c)
+{
+  return c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a') + 10;
+}
+
+/* `raw` has good escapes: a request with others is refused before. */
+static bool literal_fits(struct wps_str literal, struct wps_str raw)
+{
+  size_t i = 0, j = 0;
+
+  if (raw.len == literal.len)
+    return str_eq(literal, raw);
+  while (i < literal.len && j < raw.len) {
+    char c = raw.ptr[j++];
+
+    if (c == '%' && raw.len - j >= 2) {
+      c = (char)(nibble(raw.ptr[j]) << 4 | nibble(raw.ptr[j + 1]));
+      j += 2;
+    }
+    if (literal.ptr[i++] != c)
+      return false;
+  }
+  return i == literal.len && j == raw.len;
+}
+
+bool router_path_is(struct wps_str raw_path, const char *path)
+{
+  struct wps_str wanted[SEGMENTS_MAX], given[SEGMENTS_MAX];
+  size_t count = path_split(str_from(path), wanted), i;
+
+  if (path_split(raw_path, given) != count)
+    return false;
+  for (i = 0; i < count && literal_fits(wanted[i], given[i]); i++)
+    ;
+  return i == count;
+}
+
 static bool entry_fits(const struct entry *e, const struct wps_str *segments,
                        size_t count)
 {
@@ -322,7 +358,7 @@ static bool entry_fits(const struct entry *e, const struct wps_str *segments,
     const struct segment *s = &e->segments[i];
 
     if (s->param.ptr == NULL) {
-      if (!str_eq(s->literal, segments[i]))
+      if (!literal_fits(s->literal, segments[i]))
         return false;
     } else if (s->literal.len > 0) {
       if (!ends_with(segments[i], s->literal))

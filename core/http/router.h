@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http/router.h - method and pattern to route.
  *
- * Filled on main before the workers start, then read-only. Segments are
- * compared before percent-decoding; "{x}" takes one non-empty segment (up to a
- * literal rest such as ":send"), decoded once. A literal segment wins over a
- * parameter. */
+ * Filled on main before the workers start, then read-only. A path is split at
+ * its slashes first, so that an encoded one separates nothing, and each segment
+ * is decoded once: a literal is the same with and without escapes; "{x}" takes
+ * one non-empty segment. What follows a parameter in its segment ("{x}:kick")
+ * is compared as it came, because an encoded ":kick" belongs to the value. A
+ * literal segment wins over a parameter. */
 #ifndef WPS_HTTP_ROUTER_H
 #define WPS_HTTP_ROUTER_H
 
@@ -32,5 +34,8 @@ int router_add(struct router *r, struct wps_instance *instance,
 const struct route *router_match(const struct router *r,
                                  struct wps_request *req, char *room,
                                  size_t room_size, struct wps_str *allow);
+
+/* Is it this one, when taken apart in the same way? */
+bool router_path_is(struct wps_str raw_path, const char *path);
 
 #endif

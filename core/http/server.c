@@ -397,6 +397,20 @@ void http_worker_drain(struct wps_worker *w)
   }
 }
 
+bool http_worker_busy(const struct wps_worker *w)
+{
+  const struct http_worker *hw = w->http;
+
+  for (const struct list *l = hw != NULL ? hw->conns.next : NULL;
+       l != NULL && l != &hw->conns; l = l->next) {
+    const struct http_conn *hc = CONTAINER_OF(l, struct http_conn, node);
+
+    if (hc->state == HTTP_HANDLER || hc->state == HTTP_ANSWER)
+      return true;
+  }
+  return false;
+}
+
 void http_worker_stop(struct wps_worker *w)
 {
   struct http_worker *hw = w->http;

@@ -8,7 +8,8 @@
  *     with http_answer() or http_upgrade(), at once or later;
  *   - a route of a plugin: authenticated by hooks->authorize, handled,
  * answered;
- *   - 404, 405, errors: a status and a short text.
+ *   - 404, 405, and what routes are refused or fail with: a status, no body;
+ *   - what is no request: a status and a short text.
  * Thread: the worker of the socket, unless said otherwise.
  */
 #ifndef WPS_HTTP_SERVER_H
@@ -88,6 +89,8 @@ struct wps_worker *http_conn_worker(const struct http_conn *hc);
  * http_worker_drain: no more keep-alive, idle ones are closed now. */
 int http_worker_start(struct wps_worker *w, struct http_server *server);
 void http_worker_drain(struct wps_worker *w);
+/* Does somebody wait for an answer that is being made, or written? */
+bool http_worker_busy(const struct wps_worker *w);
 void http_worker_stop(struct wps_worker *w);
 
 /* Tables behind wps->http->respond and reply finishing for routes. */

@@ -7,7 +7,9 @@
 
 #include "base/check.h"
 #include "base/str.h"
+#include "hub/filter.h"
 #include "hub/shared.h"
+#include "hub/sift.h"
 
 bool target_ok(const struct wps_target *t)
 {
@@ -49,7 +51,16 @@ struct target_copy *target_copy(const struct wps_target *t)
   if (t->name.len != 0)
     memcpy(at, t->name.ptr, t->name.len);
   copy->view.name = (struct wps_str){at, t->name.len};
+  filter_ref(t->filter);
   return copy;
+}
+
+void target_free(struct target_copy *copy)
+{
+  if (copy == NULL)
+    return;
+  filter_unref(copy->view.filter);
+  free(copy);
 }
 
 static struct hub_client *client_of(struct hub_worker *hw, struct wps_str id)
@@ -62,21 +73,120 @@ static struct hub_client *client_of(struct hub_worker *hw, struct wps_str id)
   return hw->worker->hubs->ops->find(hw->worker, ref);
 }
 
-/* Excluded clients carry the serial of the walk that passes them over: a
- * comparison per receiver, however long the list is. */
-static void mark_excluded(struct hub_worker *hw, const struct wps_target *t,
-                          struct hub_client *self)
+/* ---- whom a walk passes over ---- */
+
+/* Clients that are excluded, and those that do not pass the filter, carry the
+ * serial of the walk: a comparison per receiver, however long the list is, and
+ * none more for targets with a filter, which cost a walk of their own before.
+ *
+ * A subprotocol may publish inside deliver(). The marks of the walk within
+ * stand then where those of the walk around it stood, which are made once more
+ * when it is over. */
+struct hub_walk {
+  struct hub_walk *outer; /* of the same hub */
+  const struct wps_target *target;
+  struct hub_client *self; /* not to this one; may be NULL */
+  uint64_t serial;
+};
+
+/* All clients of a target, without a look at anything else of it. */
+static int each(struct hub_worker *hw, const struct wps_target *t,
+                int (*fn)(void *arg, struct hub_client *c), void *arg)
 {
-  hw->fanout_serial++;
+  struct hub_client *c;
+  struct list *head;
+  struct group *g;
+  uint64_t count;
+  int rc = WPS_OK;
+
+  switch (t->kind) {
+  case WPS_TO_CONN:
+    c = client_of(hw, t->name);
+    return c != NULL ? fn(arg, c) : WPS_OK;
+  case WPS_TO_GROUP:
+    g = group_find(hw, t->name);
+    for (size_t i = 0; g != NULL && i < g->used && rc == WPS_OK; i++)
+      if (g->members[i] != NULL)
+        rc = fn(arg, g->members[i]->client);
+    return rc;
+  case WPS_TO_USER:
+    head = hub_user_clients(hw, t->name, &count);
+    if (head == NULL)
+      return WPS_OK;
+    for (struct list *l = head->next; l != head && rc == WPS_OK; l = l->next)
+      rc = fn(arg, CONTAINER_OF(l, struct hub_client, in_user));
+    return rc;
+  default:
+    for (struct list *l = hw->clients.next; l != &hw->clients && rc == WPS_OK;
+         l = l->next)
+      rc = fn(arg, CONTAINER_OF(l, struct hub_client, in_hub));
+    return rc;
+  }
+}
+
+struct marking {
+  struct hub_worker *hw;
+  const struct wps_filter *filter;
+  uint64_t serial;
+};
+
+static int mark_unmatched(void *arg, struct hub_client *c)
+{
+  const struct marking *m = arg;
+  struct hub_facts facts;
+
+  if (c->skip_mark != m->serial &&
+      (!m->hw->worker->hubs->ops->facts(c, &facts) ||
+       !filter_match(m->filter, c, &facts)))
+    c->skip_mark = m->serial;
+  return WPS_OK;
+}
+
+static bool walk_marks(const struct hub_walk *walk)
+{
+  return walk->self != NULL || walk->target->excluded_count != 0 ||
+         walk->target->filter != NULL;
+}
+
+static void walk_mark(struct hub_worker *hw, const struct hub_walk *walk)
+{
+  const struct wps_target *t = walk->target;
+
   for (size_t i = 0; i < t->excluded_count; i++) {
     struct hub_client *c = client_of(hw, t->excluded[i]);
 
     if (c != NULL)
-      c->skip_mark = hw->fanout_serial;
+      c->skip_mark = walk->serial;
   }
-  if (self != NULL && (t->flags & WPS_TARGET_NOT_SELF) != 0)
-    self->skip_mark = hw->fanout_serial;
+  if (walk->self != NULL)
+    walk->self->skip_mark = walk->serial;
+  if (t->filter != NULL)
+    each(hw, t, mark_unmatched, &(struct marking){hw, t->filter, walk->serial});
 }
+
+static void walk_begin(struct hub_worker *hw, struct hub_walk *walk,
+                       const struct wps_target *t, struct hub_client *self)
+{
+  *walk = (struct hub_walk){
+      .outer = hw->walk,
+      .target = t,
+      .self = (t->flags & WPS_TARGET_NOT_SELF) != 0 ? self : NULL,
+      .serial = ++hw->fanout_serial};
+  hw->walk = walk;
+  walk_mark(hw, walk);
+}
+
+static void walk_end(struct hub_worker *hw, const struct hub_walk *walk)
+{
+  hw->walk = walk->outer;
+  if (walk->outer != NULL && walk_marks(walk))
+    walk_mark(hw, walk->outer);
+}
+
+/* ---- on this worker ---- */
+
+/* With a filter more clients than these are looked at piece by piece. */
+enum { SIFTED = 16 };
 
 static void deliver(struct hub_worker *hw, struct hub_client *c,
                     struct wps_member *m, struct fanout *f, uint64_t serial)
@@ -114,13 +224,11 @@ static void walk_local(struct hub_worker *hw, const struct wps_target *t,
 {
   struct list *head = NULL;
   struct hub_client *c;
+  struct hub_walk walk;
   uint64_t count, serial;
-  /* A subprotocol may publish inside deliver(): the walk within must leave the
-   * mark of the walk around it as it was, for the one client it can share. */
-  uint64_t outer_mark = self != NULL ? self->skip_mark : 0;
 
-  mark_excluded(hw, t, self);
-  serial = hw->fanout_serial;
+  walk_begin(hw, &walk, t, self);
+  serial = walk.serial;
   switch (t->kind) {
   case WPS_TO_GROUP:
     walk_group(hw, t->name, f, serial);
@@ -142,8 +250,7 @@ static void walk_local(struct hub_worker *hw, const struct wps_target *t,
     for (struct list *l = hw->clients.next; l != &hw->clients; l = l->next)
       deliver(hw, CONTAINER_OF(l, struct hub_client, in_hub), NULL, f, serial);
   }
-  if (self != NULL)
-    self->skip_mark = outer_mark;
+  walk_end(hw, &walk);
 }
 
 /* ---- to other workers ---- */
@@ -152,46 +259,121 @@ struct publish_job;
 
 struct publish_post {
   struct post post;
+  struct sift sift; /* with a filter */
   struct publish_job *job;
 };
 
 struct publish_job {
   _Atomic uint32_t refs;
-  uint32_t reserved;
+  _Atomic int32_t status;
   struct target_copy *target;
   struct wps_message *msg;
+  struct publish_done done;
+  uint64_t receivers; /* on the publisher's worker, which alone writes it */
+  struct wps_worker *origin;
+  struct post answer;
   struct publish_post posts[];
 };
+
+static void job_free(struct publish_job *job)
+{
+  target_free(job->target);
+  message_unref(job->msg);
+  free(job);
+}
+
+static void job_done(struct publish_job *job, int status)
+{
+  struct wps_published result = {.struct_size = sizeof(result),
+                                 .status = status,
+                                 .receivers_local = job->receivers};
+
+  job->done.fn(NULL, job->done.arg, job->done.tag, &result);
+  job_free(job);
+}
+
+static void job_answer(struct post *post)
+{
+  struct publish_job *job = CONTAINER_OF(post, struct publish_job, answer);
+
+  job_done(job, atomic_load(&job->status));
+}
 
 static void job_unref(struct publish_job *job)
 {
   if (atomic_fetch_sub_explicit(&job->refs, 1, memory_order_acq_rel) != 1)
     return;
-  free(job->target);
-  message_unref(job->msg);
-  free(job);
+  if (job->done.fn == NULL)
+    job_free(job);
+  else if (!worker_post(job->origin, &job->answer))
+    job_done(job, WPS_ECANCELED);
+}
+
+/* All who have passed, at once: nothing of this sender comes in between. */
+static void job_deliver(struct sift *s)
+{
+  struct publish_job *job = CONTAINER_OF(s, struct publish_post, sift)->job;
+  struct wps_worker *w = s->hw->worker;
+  struct fanout f = {.msg = job->msg};
+
+  for (size_t i = 0; i < s->kept; i++) {
+    struct hub_client *c = w->hubs->ops->find(w, s->refs[i]);
+    struct wps_member *m = NULL;
+
+    if (c == NULL)
+      continue;
+    if (s->target->kind == WPS_TO_GROUP) {
+      m = group_membership(c, s->target->name);
+      if (m == NULL || (m->kinds & 1u << f.msg->info.kind) == 0)
+        continue;
+    }
+    f.receivers++;
+    w->hubs->ops->deliver(c, m, &f);
+  }
+  if (w == job->origin)
+    job->receivers = f.receivers;
+  job_unref(job);
+}
+
+static void job_sift(struct publish_post *p, struct hub_worker *hw)
+{
+  int32_t ok = WPS_OK;
+
+  if (sift_start(&p->sift, hw, &p->job->target->view, NULL, job_deliver) ==
+      WPS_OK)
+    return;
+  atomic_compare_exchange_strong(&p->job->status, &ok, WPS_ENOMEM);
+  job_unref(p->job);
 }
 
 static void job_run(struct post *post)
 {
-  struct publish_job *job = CONTAINER_OF(post, struct publish_post, post)->job;
+  struct publish_post *p = CONTAINER_OF(post, struct publish_post, post);
+  struct publish_job *job = p->job;
   struct wps_worker *w = worker_current();
   struct hub_worker *hw;
 
   if (hub_worker_get(w, job->target->view.hub, false, &hw) == WPS_OK) {
     struct fanout f = {.msg = job->msg};
 
+    if (job->target->view.filter != NULL) {
+      job_sift(p, hw);
+      return;
+    }
     walk_local(hw, &job->target->view, NULL, &f);
   }
   job_unref(job);
 }
 
+/* `here`: where to sift; NULL: this worker has had it. */
 static int post_others(struct wps_worker *w, uint64_t workers,
-                       const struct wps_target *t, struct wps_message *msg)
+                       struct hub_worker *here, const struct wps_target *t,
+                       struct wps_message *msg, const struct publish_done *done,
+                       uint64_t *receivers)
 {
   uint32_t count = (uint32_t)__builtin_popcountll(workers), i = 0;
   struct publish_job *job =
-      malloc(sizeof(*job) + count * sizeof(job->posts[0]));
+      malloc(sizeof(*job) + (count + 1) * sizeof(job->posts[0]));
 
   if (job == NULL)
     return WPS_ENOMEM;
@@ -201,7 +383,12 @@ static int post_others(struct wps_worker *w, uint64_t workers,
     return WPS_ENOMEM;
   }
   job->msg = message_ref(msg);
-  atomic_init(&job->refs, count + 1);
+  job->done = done != NULL ? *done : (struct publish_done){0};
+  job->receivers = *receivers;
+  job->origin = w;
+  job->answer.fn = job_answer;
+  atomic_init(&job->refs, count + 1 + (here != NULL));
+  atomic_init(&job->status, WPS_OK);
   for (; workers != 0; workers &= workers - 1) {
     struct publish_post *p = &job->posts[i++];
 
@@ -210,6 +397,11 @@ static int post_others(struct wps_worker *w, uint64_t workers,
     if (!worker_post(workers_at(w->all, (uint32_t)__builtin_ctzll(workers)),
                      &p->post))
       job_unref(job);
+  }
+  if (here != NULL) {
+    job->posts[i].job = job;
+    job_sift(&job->posts[i], here);
+    *receivers = job->receivers; /* 0 while it lasts */
   }
   job_unref(job);
   return WPS_OK;
@@ -241,7 +433,8 @@ uint64_t hub_target_workers(struct hub *hub, const struct wps_target *t)
 
 int hub_publish(struct wps_worker *w, const struct wps_target *t,
                 struct hub_client *self, struct wps_message *msg,
-                uint64_t *receivers)
+                const struct publish_done *done, uint64_t *receivers,
+                bool *later)
 {
   struct fanout f = {.msg = msg};
   uint64_t others = 0;
@@ -249,6 +442,7 @@ int hub_publish(struct wps_worker *w, const struct wps_target *t,
   int rc;
 
   *receivers = 0;
+  *later = false;
   if (!target_ok(t))
     return WPS_EINVAL;
   /* Only making this worker's part tells a hub that lives on others from one
@@ -266,87 +460,102 @@ int hub_publish(struct wps_worker *w, const struct wps_target *t,
     if (w->index < WORKERS_MAX)
       others &= ~(UINT64_C(1) << w->index);
   }
+  if (self == NULL && t->filter != NULL &&
+      hub_count(hw, &(struct wps_target){.kind = t->kind,
+                                         .hub = t->hub,
+                                         .name = t->name}) > SIFTED) {
+    rc = post_others(w, others, hw, t, msg, done, receivers);
+    *later = rc == WPS_OK && done != NULL && done->fn != NULL;
+    return rc;
+  }
   walk_local(hw, t, self, &f);
   *receivers = f.receivers;
-  return others == 0 ? WPS_OK : post_others(w, others, t, msg);
+  if (others == 0)
+    return WPS_OK;
+  rc = post_others(w, others, NULL, t, msg, done, receivers);
+  *later = rc == WPS_OK && done != NULL && done->fn != NULL;
+  return rc;
 }
 
-/* ---- selecting, for commands ---- */
+/* ---- looking, for commands ---- */
 
-static int selected(struct hub_client ***array, size_t *count, size_t *cap,
-                    struct hub_client *c, uint64_t serial)
+struct looking {
+  uint64_t serial;
+  int (*fn)(void *arg, struct hub_client *c);
+  void *arg;
+};
+
+static int look(void *arg, struct hub_client *c)
 {
-  if (c->skip_mark == serial)
-    return WPS_OK;
-  if (*count == *cap) {
-    size_t next = *cap == 0 ? 16 : *cap * 2;
-    struct hub_client **bigger = realloc(*array, next * sizeof(*bigger));
+  const struct looking *l = arg;
+
+  return c->skip_mark == l->serial ? WPS_OK : l->fn(l->arg, c);
+}
+
+int hub_each(struct hub_worker *hw, const struct wps_target *t,
+             int (*fn)(void *arg, struct hub_client *c), void *arg)
+{
+  struct hub_walk walk;
+  int rc;
+
+  walk_begin(hw, &walk, t, NULL);
+  rc = each(hw, t, look, &(struct looking){walk.serial, fn, arg});
+  walk_end(hw, &walk);
+  return rc;
+}
+
+struct selection {
+  struct hub_client **array;
+  size_t count, cap;
+};
+
+static int selected(void *arg, struct hub_client *c)
+{
+  struct selection *s = arg;
+
+  if (s->count == s->cap) {
+    size_t next = s->cap == 0 ? 16 : s->cap * 2;
+    struct hub_client **bigger = realloc(s->array, next * sizeof(*bigger));
 
     if (bigger == NULL)
       return WPS_ENOMEM;
-    *array = bigger;
-    *cap = next;
+    s->array = bigger;
+    s->cap = next;
   }
-  (*array)[(*count)++] = c;
+  s->array[s->count++] = c;
   return WPS_OK;
 }
 
 int hub_select(struct hub_worker *hw, const struct wps_target *t,
                struct hub_client ***out, size_t *count)
 {
-  struct hub_client **array = NULL;
-  struct list *head;
-  struct group *g;
-  uint64_t serial, n;
-  size_t cap = 0;
-  int rc = WPS_OK;
+  struct selection s = {0};
+  int rc = hub_each(hw, t, selected, &s);
 
-  *count = 0;
-  mark_excluded(hw, t, NULL);
-  serial = hw->fanout_serial;
-  if (t->kind == WPS_TO_CONN) {
-    struct hub_client *c = client_of(hw, t->name);
-
-    if (c != NULL)
-      rc = selected(&array, count, &cap, c, serial);
-  } else if (t->kind == WPS_TO_GROUP) {
-    g = group_find(hw, t->name);
-    for (size_t i = 0; g != NULL && i < g->used && rc == WPS_OK; i++)
-      if (g->members[i] != NULL)
-        rc = selected(&array, count, &cap, g->members[i]->client, serial);
-  } else if (t->kind == WPS_TO_USER) {
-    head = hub_user_clients(hw, t->name, &n);
-    for (struct list *l = head != NULL ? head->next : NULL;
-         l != NULL && l != head && rc == WPS_OK; l = l->next)
-      rc = selected(&array, count, &cap,
-                    CONTAINER_OF(l, struct hub_client, in_user), serial);
-  } else {
-    for (struct list *l = hw->clients.next; l != &hw->clients && rc == WPS_OK;
-         l = l->next)
-      rc = selected(&array, count, &cap,
-                    CONTAINER_OF(l, struct hub_client, in_hub), serial);
-  }
   if (rc != WPS_OK) {
-    free(array);
-    array = NULL;
-    *count = 0;
+    free(s.array);
+    s = (struct selection){0};
   }
-  *out = array;
+  *out = s.array;
+  *count = s.count;
   return rc;
+}
+
+static int counted(void *arg, struct hub_client *c)
+{
+  UNUSED(c);
+  ++*(uint64_t *)arg;
+  return WPS_OK;
 }
 
 uint64_t hub_count(struct hub_worker *hw, const struct wps_target *t)
 {
-  struct hub_client **clients;
   struct group *g;
   uint64_t n = 0;
-  size_t count;
 
-  if (t->excluded_count != 0) {
-    if (hub_select(hw, t, &clients, &count) != WPS_OK)
-      return 0;
-    free(clients);
-    return count;
+  if (t->excluded_count != 0 || t->filter != NULL) {
+    hub_each(hw, t, counted, &n);
+    return n;
   }
   switch (t->kind) {
   case WPS_TO_CONN:

@@ -33,28 +33,44 @@ static inline int fanout_frame(struct fanout *f,
   return f->status;
 }
 
+/* Whom to tell when a message is queued everywhere; fn NULL: nobody. */
+struct publish_done {
+  wps_published_fn fn; /* with conn NULL, on the publisher's worker; ECANCELED
+                          on another thread when that has stopped */
+  void *arg;
+  uint64_t tag;
+};
+
 /* `self`: with WPS_TARGET_NOT_SELF not to this client, which is of this
- * worker; may be NULL. *receivers: how many got it here. A hub without clients
- * is no error. Errors: EINVAL, ENOMEM (some workers may have got it). */
+ * worker; may be NULL. *receivers: how many got it here. *later: other workers
+ * are still to queue it, and done->fn will be called; false without `done`. A
+ * hub without clients is no error. Errors: EINVAL, ENOMEM (some workers may
+ * have got it). */
 int hub_publish(struct wps_worker *w, const struct wps_target *target,
                 struct hub_client *self, struct wps_message *msg,
-                uint64_t *receivers);
+                const struct publish_done *done, uint64_t *receivers,
+                bool *later);
 
-/* Clients that a target names on this worker, `excluded` left out, into a
- * malloc'ed array: commands change the lists they would walk. Errors: ENOMEM.
- */
+/* Call fn for each client that a target names on this worker, without those
+ * that `excluded` or the filter take out, until it gives something other than
+ * WPS_OK, which is returned. fn only looks. */
+int hub_each(struct hub_worker *hw, const struct wps_target *target,
+             int (*fn)(void *arg, struct hub_client *c), void *arg);
+/* The same clients in a malloc'ed array: commands change the lists they would
+ * walk, and what a filter says. Errors: ENOMEM. */
 int hub_select(struct hub_worker *hw, const struct wps_target *target,
                struct hub_client ***out, size_t *count);
-/* Their number, O(1) without `excluded`. */
+/* Their number, O(1) without `excluded` and filter. */
 uint64_t hub_count(struct hub_worker *hw, const struct wps_target *target);
 /* Workers that may have clients of the target, as bits. */
 uint64_t hub_target_workers(struct hub *hub, const struct wps_target *target);
 
-/* A target whose strings are owned: one block, freed with free(). */
+/* A target that owns what it points at. */
 struct target_copy {
   struct wps_target view;
 };
 struct target_copy *target_copy(const struct wps_target *target);
+void target_free(struct target_copy *copy); /* may be NULL */
 bool target_ok(const struct wps_target *target);
 
 /* Where a reference lives. */

@@ -88,24 +88,70 @@ static int group_grow(struct group *g)
   return WPS_OK;
 }
 
+/* ---- of one client ---- */
+
+/* Most clients are in a few groups, which are looked at one after the other. */
+enum { MEMBERS_FEW = 8 };
+
+struct wps_member *group_membership_hashed(const struct hub_client *c,
+                                           struct wps_str name, uint64_t hash)
+{
+  if (c->by_group != NULL)
+    return table_get_hashed(c->by_group, name, hash);
+  for (uint32_t i = 0; i < c->member_count; i++)
+    if (str_eq(c->members[i]->group->name, name))
+      return c->members[i];
+  return NULL;
+}
+
 struct wps_member *group_membership(const struct hub_client *c,
                                     struct wps_str name)
 {
-  struct group *g;
+  return group_membership_hashed(c, name,
+                                 c->by_group != NULL ? hash_bytes(name) : 0);
+}
 
-  /* Most clients are in a few groups, and groups can be large. */
-  if (c->member_count <= 8) {
-    for (uint32_t i = 0; i < c->member_count; i++)
-      if (str_eq(c->members[i]->group->name, name))
-        return c->members[i];
-    return NULL;
-  }
-  if (c->hw == NULL || (g = group_find(c->hw, name)) == NULL)
-    return NULL;
+static void by_group_free(struct hub_client *c)
+{
+  table_free(c->by_group);
+  free(c->by_group);
+  c->by_group = NULL;
+}
+
+/* Before the membership that is one too many for a list. */
+static int by_group_make(struct hub_client *c)
+{
+  c->by_group = malloc(sizeof(*c->by_group));
+  if (c->by_group == NULL)
+    return WPS_ENOMEM;
+  table_init(c->by_group);
   for (uint32_t i = 0; i < c->member_count; i++)
-    if (c->members[i]->group == g)
-      return c->members[i];
-  return NULL;
+    if (table_put(c->by_group, c->members[i]->group->name, c->members[i]) !=
+        WPS_OK) {
+      by_group_free(c);
+      return WPS_ENOMEM;
+    }
+  return WPS_OK;
+}
+
+static int by_group_put(struct hub_client *c, struct wps_member *m)
+{
+  if (c->by_group == NULL) {
+    if (c->member_count < MEMBERS_FEW)
+      return WPS_OK;
+    if (by_group_make(c) != WPS_OK)
+      return WPS_ENOMEM;
+  }
+  return table_put(c->by_group, m->group->name, m);
+}
+
+static void by_group_remove(struct hub_client *c, const struct wps_member *m)
+{
+  if (c->by_group == NULL)
+    return;
+  table_remove(c->by_group, m->group->name);
+  if (c->member_count <= MEMBERS_FEW / 2)
+    by_group_free(c);
 }
 
 int group_join(struct hub_client *c, struct wps_str name, uint64_t serial,
@@ -132,13 +178,13 @@ int group_join(struct hub_client *c, struct wps_str name, uint64_t serial,
     free(m);
     return WPS_ENOMEM;
   }
-  if (group_grow(g) != WPS_OK) {
+  m->client = c;
+  m->group = g;
+  if (group_grow(g) != WPS_OK || by_group_put(c, m) != WPS_OK) {
     group_free_if_empty(g);
     free(m);
     return WPS_ENOMEM;
   }
-  m->client = c;
-  m->group = g;
   m->serial = serial;
   m->kinds = 1u << WPS_MSG_DATA;
   m->group_index = (uint32_t)g->used;
@@ -167,6 +213,7 @@ void group_leave(struct wps_member *m)
     g->members[m->group_index]->group_index = m->group_index;
   }
   g->count--;
+  by_group_remove(c, m);
   m->client = NULL; /* seen by the contract checks of debug builds */
   quarantine_free(m);
   group_free_if_empty(g);

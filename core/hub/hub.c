@@ -10,12 +10,19 @@
 #include "base/str.h"
 #include "base/utf8.h"
 #include "hub/shared.h"
+#include "hub/sift.h"
 
 enum { HUB_NAME_MAX = 128, GROUP_NAME_MAX = 1024 };
 
 struct hub_registry {
   pthread_mutex_t lock;
   struct table by_name;
+};
+
+struct hub_settings_set {
+  struct hub_settings_set *older;
+  const struct hub_settings *items;
+  size_t count;
 };
 
 struct hub_user {
@@ -46,8 +53,7 @@ bool hub_name_ok(struct wps_str name)
   return true;
 }
 
-/* Unicode white space beyond ASCII that a blank name could be made of. */
-static size_t white_space(const unsigned char *p, size_t left)
+size_t white_space(const unsigned char *p, size_t left)
 {
   if (*p == ' ' || (*p >= '\t' && *p <= '\r'))
     return 1;
@@ -88,6 +94,17 @@ bool group_name_ok(struct wps_str name)
 
 /* ---- all hubs ---- */
 
+static struct hub_settings_set *set_new(struct hub_settings_set *older,
+                                        const struct hub_settings *items,
+                                        size_t count)
+{
+  struct hub_settings_set *set = malloc(sizeof(*set));
+
+  if (set != NULL)
+    *set = (struct hub_settings_set){older, items, count};
+  return set;
+}
+
 struct hubs *hubs_new(struct workers *workers,
                       const struct hub_settings *settings, size_t count,
                       size_t hubs_max)
@@ -97,11 +114,12 @@ struct hubs *hubs_new(struct workers *workers,
   if (hs == NULL)
     return NULL;
   hs->workers = workers;
-  hs->settings = settings;
-  hs->settings_count = count;
+  atomic_init(&hs->settings, set_new(NULL, settings, count));
   hs->hubs_max = hubs_max;
   hs->registry = malloc(sizeof(*hs->registry));
-  if (hs->registry == NULL) {
+  if (hs->registry == NULL || atomic_load(&hs->settings) == NULL) {
+    free(hs->registry);
+    free(atomic_load(&hs->settings));
     free(hs);
     return NULL;
   }
@@ -112,11 +130,19 @@ struct hubs *hubs_new(struct workers *workers,
 
 void hubs_free(struct hubs *hs)
 {
+  struct hub_settings_set *set;
   struct hub *hub;
   size_t at = 0;
 
   if (hs == NULL)
     return;
+  set = atomic_load(&hs->settings);
+  while (set != NULL) {
+    struct hub_settings_set *older = set->older;
+
+    free(set);
+    set = older;
+  }
   while ((hub = table_next(&hs->registry->by_name, &at)) != NULL) {
     hub_shared_free(hub->shared);
     free(hub);
@@ -130,15 +156,38 @@ void hubs_free(struct hubs *hs)
 const struct hub_settings *hubs_settings(const struct hubs *hs,
                                          struct wps_str name)
 {
+  const struct hub_settings_set *set = atomic_load(&hs->settings);
   const struct hub_settings *any = NULL;
 
-  for (size_t i = 0; i < hs->settings_count; i++) {
-    if (str_eq(hs->settings[i].pattern, name))
-      return &hs->settings[i];
-    if (str_eq_c(hs->settings[i].pattern, "*"))
-      any = &hs->settings[i];
+  for (size_t i = 0; i < set->count; i++) {
+    if (str_eq(set->items[i].pattern, name))
+      return &set->items[i];
+    if (str_eq_c(set->items[i].pattern, "*"))
+      any = &set->items[i];
   }
   return any;
+}
+
+int hubs_renew(struct hubs *hs, const struct hub_settings *settings,
+               size_t count)
+{
+  struct hub_settings_set *set =
+      set_new(atomic_load(&hs->settings), settings, count);
+  struct hub *hub;
+  size_t at = 0;
+
+  if (set == NULL)
+    return WPS_ENOMEM;
+  pthread_mutex_lock(&hs->registry->lock);
+  atomic_store(&hs->settings, set);
+  while ((hub = table_next(&hs->registry->by_name, &at)) != NULL) {
+    const struct hub_settings *own = hubs_settings(hs, hub->name);
+
+    if (own != NULL)
+      atomic_store(&hub->settings, own);
+  }
+  pthread_mutex_unlock(&hs->registry->lock);
+  return WPS_OK;
 }
 
 static int hub_new(struct hubs *hs, struct wps_str name, struct hub **out)
@@ -159,7 +208,7 @@ static int hub_new(struct hubs *hs, struct wps_str name, struct hub **out)
   text = (char *)hub + sizeof(*hub) + counters;
   memcpy(text, name.ptr, name.len);
   hub->name = (struct wps_str){text, name.len};
-  hub->settings = settings;
+  atomic_init(&hub->settings, settings);
   hub->hubs = hs;
   hub->shared = hub_shared_new();
   if (hub->shared == NULL ||
@@ -197,6 +246,9 @@ int hub_worker_start(struct wps_worker *w, struct hubs *hs,
   table_init(&set->by_name);
   set->hubs = hs;
   set->ops = ops;
+  set->worker = w;
+  list_init(&set->sifts);
+  defer_init(&set->sift_next, sift_more);
   w->hubs = set;
   return WPS_OK;
 }
@@ -208,6 +260,9 @@ void hub_worker_stop(struct wps_worker *w)
 
   if (w->hubs == NULL)
     return;
+  while (!list_empty(&w->hubs->sifts))
+    sift_more(&w->hubs->sift_next);
+  defer_cancel(&w->hubs->sift_next);
   while ((hw = table_next(&w->hubs->by_name, &at)) != NULL) {
     DCHECK(list_empty(&hw->clients));
     table_free(&hw->groups);

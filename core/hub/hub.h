@@ -51,8 +51,7 @@ struct hub_settings {
 /* All hubs of the process. */
 struct hubs {
   struct workers *workers;
-  const struct hub_settings *settings;
-  size_t settings_count;
+  struct hub_settings_set *_Atomic settings; /* hub.c */
   size_t hubs_max;
   struct hub_registry *registry; /* hub.c: name to hub, behind a lock */
 };
@@ -61,10 +60,17 @@ struct hubs *hubs_new(struct workers *workers,
                       const struct hub_settings *settings, size_t count,
                       size_t hubs_max);
 void hubs_free(struct hubs *hs); /* after all workers have stopped */
+/* Other settings, for hubs that there are and those to come. A hub that is no
+ * more in them keeps its own for the clients it has. The old ones must live on:
+ * a worker may be reading them. Thread: main. Errors: ENOMEM. */
+int hubs_renew(struct hubs *hs, const struct hub_settings *settings,
+               size_t count);
 
 /* azure-client.md 1.2: the rule for hub names, and for group names. */
 bool hub_name_ok(struct wps_str name);
 bool group_name_ok(struct wps_str name);
+/* Bytes of the white space at `p`, Unicode's included; 0: none is there. */
+size_t white_space(const unsigned char *p, size_t left);
 
 /* Settings for a name (lower case): its own, or those of "*"; NULL: refused. */
 const struct hub_settings *hubs_settings(const struct hubs *hs,
@@ -72,7 +78,7 @@ const struct hub_settings *hubs_settings(const struct hubs *hs,
 
 struct hub {
   struct wps_str name; /* lower case; storage behind the struct */
-  const struct hub_settings *settings;
+  const struct hub_settings *_Atomic settings;
   struct hubs *hubs;
   struct hub_shared *shared;
   _Atomic uint64_t clients[]; /* per worker, written by that worker only */
@@ -80,17 +86,28 @@ struct hub {
 
 /* ---- this worker's part ---- */
 
+/* What a client is called; borrowed from it. */
+struct hub_facts {
+  struct wps_str id, user, subprotocol; /* empty: none */
+};
+
 /* What the room above does for the hubs: how a message reaches a client, and
  * how a reference becomes a client of this worker. */
 struct hub_ops {
   void (*deliver)(struct hub_client *c, struct wps_member *m, struct fanout *f);
   struct hub_client *(*find)(struct wps_worker *w, struct wps_conn_ref ref);
+  struct wps_conn_ref (*ref)(const struct hub_client *c);
+  /* False when it is ending, so that nobody is to find it any more. */
+  bool (*facts)(const struct hub_client *c, struct hub_facts *out);
 };
 
 struct hub_worker_set {
   struct table by_name; /* struct hub_worker */
   struct hubs *hubs;
   const struct hub_ops *ops;
+  struct wps_worker *worker;
+  struct list sifts; /* struct sift: those that are not done, see sift.h */
+  struct defer sift_next;
 };
 
 struct hub_worker {
@@ -99,7 +116,8 @@ struct hub_worker {
   struct table groups;    /* struct group */
   struct table users;     /* struct hub_user */
   struct list clients;    /* struct hub_client.in_hub */
-  uint64_t fanout_serial; /* marks excluded clients of the current fan-out */
+  uint64_t fanout_serial; /* of the latest walk */
+  struct hub_walk *walk;  /* the one under way, see fanout.c */
 };
 
 struct group {
@@ -115,6 +133,7 @@ struct group {
 };
 
 struct hub_user;
+struct hub_walk;
 
 /* A client in its hub's index. Embedded in the connection. */
 struct hub_client {
@@ -124,7 +143,8 @@ struct hub_client {
   struct hub_user *user;
   struct wps_member **members;
   uint32_t member_count, member_cap;
-  uint64_t skip_mark;
+  struct table *by_group; /* struct wps_member; NULL: they are few */
+  uint64_t skip_mark;     /* serial of the walk that passes it over */
 };
 
 struct wps_member {
@@ -158,6 +178,9 @@ int group_join(struct hub_client *c, struct wps_str name, uint64_t serial,
 void group_leave(struct wps_member *m); /* frees m */
 struct wps_member *group_membership(const struct hub_client *c,
                                     struct wps_str name);
+/* The same with hash_bytes(name). */
+struct wps_member *group_membership_hashed(const struct hub_client *c,
+                                           struct wps_str name, uint64_t hash);
 struct group *group_find(const struct hub_worker *hw, struct wps_str name);
 /* The last walk over the group is over: close the holes it has left. */
 void group_settle(struct group *g);

@@ -310,10 +310,15 @@ static int change(struct roles *r, uint32_t action, struct wps_str group,
   }
   l = find_literal(r, kind, group);
   if (l != NULL && (l->allow != 0) != allow) {
-    remove_literal(r, kind, group);
     if (fallback_allows(r, kind, group) == allow)
-      return WPS_OK;
+      remove_literal(r, kind, group);
+    else
+      l->allow = allow;
+    return WPS_OK;
   }
+  /* What nobody has granted need not be denied. */
+  if (l == NULL && !allow && !fallback_allows(r, kind, group))
+    return WPS_OK;
   return put_literal(r, kind, group, allow);
 }
 

@@ -9,6 +9,7 @@
 #include "base/rand.h"
 #include "base/str.h"
 #include "msg/message.h"
+#include "msg/note.h"
 #include "plug/reply.h"
 
 static size_t pairs_size(const struct wps_pair *pairs, size_t count)
@@ -31,7 +32,7 @@ static const struct wps_pair *put_pairs(struct wps_pair *to, char **at,
   return to;
 }
 
-struct event *event_new(const struct wps_event *from)
+struct event *event_new(const struct wps_event *from, struct note *note)
 {
   size_t size = sizeof(struct event) + 37;
   struct wps_pair *pairs;
@@ -71,6 +72,7 @@ struct event *event_new(const struct wps_event *from)
   e->view.unix_ms = clock_unix_ms();
   if (from->msg != NULL)
     message_ref(from->msg);
+  e->note = note_ref(note);
   return e;
 }
 
@@ -85,6 +87,7 @@ void event_unref(struct event *e)
       atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1)
     return;
   message_unref(e->view.msg);
+  note_unref(e->note);
   free(e);
 }
 
@@ -162,9 +165,25 @@ static void api_answer(struct wps_reply *reply,
     reply_finish(reply, REPLY_ANSWER, WPS_OK, STR_NONE, copy, answer_free);
 }
 
+static int api_keep(const struct wps_event *view, struct wps_bytes note)
+{
+  struct event *e = event_of(view);
+
+  return e->note != NULL ? note_set(e->note, note) : WPS_ENOMEM;
+}
+
+static struct wps_bytes api_kept(const struct wps_event *view)
+{
+  struct event *e = event_of(view);
+
+  return e->note != NULL ? note_get(e->note) : (struct wps_bytes){NULL, 0};
+}
+
 const struct wps_event_api event_api = {
     .struct_size = sizeof(event_api),
     .ref = api_ref,
     .unref = api_unref,
     .answer = api_answer,
+    .keep = api_keep,
+    .kept = api_kept,
 };

@@ -11,18 +11,21 @@
 
 #include <webpubsub/event.h>
 
+struct note;
+
 struct event {
   _Atomic uint32_t refs;
   uint32_t reserved;
+  struct note *note;     /* of the client */
   struct wps_event view; /* points into this block, and at msg */
 };
 
-/* Copy everything `from` points at but msg, of which a reference is taken, and
- * req, which is borrowed until the event's reply has been finished. A new id
- * is made. NULL when out of memory. */
-struct event *event_new(const struct wps_event *from);
+/* Copy everything `from` points at but msg, of which a reference is taken as of
+ * `note`, and req, which is borrowed until the event's reply has been finished.
+ * A new id is made. NULL when out of memory. */
+struct event *event_new(const struct wps_event *from, struct note *note);
 struct event *event_of(const struct wps_event *view);
-void event_unref(struct event *e);
+void event_unref(struct event *e); /* NULL is nothing */
 
 /* An answer, copied; one block, freed with answer_free(). */
 struct answer {

@@ -35,7 +35,7 @@ static size_t put_distinct(char **at, struct wps_str *to,
 
 struct principal *principal_copy(const struct wps_principal *who)
 {
-  size_t size = sizeof(struct principal) + who->user.len;
+  size_t size = sizeof(struct principal) + who->user.len + who->credential.len;
   struct principal *p;
   struct wps_str *roles, *groups;
   struct wps_pair *claims;
@@ -57,6 +57,7 @@ struct principal *principal_copy(const struct wps_principal *who)
   groups = roles + who->role_count;
   at = (char *)(groups + who->group_count);
   p->view.user = str_put(&at, who->user);
+  p->view.credential = str_put(&at, who->credential);
   p->view.roles = roles;
   p->view.role_count = put_distinct(&at, roles, who->roles, who->role_count);
   p->view.groups = groups;

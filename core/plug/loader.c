@@ -305,7 +305,9 @@ bool loader_open(const char *path, const struct wps_host *host,
   }
   if (!plugin_check(&c, plugin, host))
     goto fail;
-  *plugin->host = host;
+  /* A reload loads again what workers are using. */
+  if (*plugin->host != host)
+    *plugin->host = host;
   *out = (struct loaded){full, handle, plugin};
   return true;
 

@@ -38,7 +38,7 @@ struct listener_group {
   struct addr addr;
   char name[ADDR_TEXT_MAX];
   size_t name_len;
-  struct tls_context *tls;
+  struct tls_context *_Atomic tls;
   /* Accept errors are told once per LOG_EVERY_US, by whichever worker. */
   _Atomic int64_t logged_us;
   atomic_uint paused; /* since the last line */
@@ -213,7 +213,7 @@ struct listener_group *listener_open(const char *address,
   }
   g->addr = a;
   g->name_len = addr_format(&a, g->name);
-  g->tls = tls;
+  atomic_init(&g->tls, tls);
   g->local_fd = -1;
   atomic_init(&g->logged_us, INT64_MIN);
   g->count = worker_count;
@@ -410,6 +410,11 @@ void listener_free(struct listener_group *g)
 struct wps_str listener_name(const struct listener_group *g)
 {
   return (struct wps_str){g->name, g->name_len};
+}
+
+void listener_renew_tls(struct listener_group *g, struct tls_context *tls)
+{
+  atomic_store(&g->tls, tls);
 }
 
 bool listener_is_tls(const struct listener_group *g)

@@ -46,5 +46,8 @@ void listener_free(struct listener_group *g);
 /* As bound, with the real port: "127.0.0.1:41234". */
 struct wps_str listener_name(const struct listener_group *g);
 bool listener_is_tls(const struct listener_group *g);
+/* Greet those who come from now on with another certificate. The old context
+ * must live on: a worker may be accepting with it. Thread: main. */
+void listener_renew_tls(struct listener_group *g, struct tls_context *tls);
 
 #endif

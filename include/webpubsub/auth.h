@@ -25,6 +25,8 @@ struct wps_principal {
    * else as JSON text. Kept until the client is in, not longer. */
   const struct wps_pair *claims;
   size_t claim_count;
+  struct wps_str credential;    /* what established it, for limits and logs:  */
+                                /*   "access_keys[0]", the name of an entry  */
   int64_t expires_unix_ms;      /* 0: never. For the subprotocol; the core   */
                                 /*   ends nobody for it                      */
 };

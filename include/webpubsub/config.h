@@ -60,11 +60,17 @@ struct wps_config_api {
   int64_t (*get_int)(const struct wps_config *cfg, const char *key);
   struct wps_str (*get_str)(const struct wps_config *cfg, const char *key);
 
+  /* Was it written in the file (or by --set), be it with the default's value?
+   * For keys that inherit from elsewhere. Thread: any. */
+  bool (*has)(const struct wps_config *cfg, const char *key);
+
   /* Lists and nested sections; index below count(), which is 0 or 1 for an
    * item without WPS_CONF_LIST. Thread: any. Lifetime: as above. */
   size_t (*count)(const struct wps_config *cfg, const char *key);
   struct wps_str (*str_at)(const struct wps_config *cfg, const char *key,
                            size_t index);
+  int64_t (*int_at)(const struct wps_config *cfg, const char *key,
+                    size_t index);
   const struct wps_config *(*section_at)(const struct wps_config *cfg,
                                          const char *key, size_t index);
 

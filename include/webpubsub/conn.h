@@ -103,6 +103,14 @@ struct wps_conn_api {
    * later, never inside. Thread: the client's worker. */
   void (*close)(struct wps_conn *conn, uint16_t code, struct wps_str reason);
 
+  /* Stop reading from the client's socket, and go on: backpressure for what the
+   * plugin itself keeps. What the core has read already is still handed over,
+   * so that up to one receive buffer (256 KiB) may follow hold(true). Pings and
+   * close frames are not seen meanwhile, and silence counts for nothing. It
+   * stays with the client when a session gets a new socket. Thread: the
+   * client's worker. */
+  void (*hold)(struct wps_conn *conn, bool on);
+
   /* A timer that dies with the connection, its handle too; goes on while it is
    * detached. The handle of a one-shot timer is dead once fn has been entered.
    * Thread: the client's worker. Returns NULL when out of memory. */

@@ -93,15 +93,24 @@ struct wps_upstream {
   const struct wps_config_schema *handler_schema; /* keys in each, or NULL    */
 
   /* Carry one event to the application. The core has matched hub, type and
-   * name against the configuration before. `reply` is NULL when nobody waits
-   * (CONNECTED, DISCONNECTED); else finish it with event->answer, reply->ok
+   * name against the configuration before. `reply` is NULL for DISCONNECTED,
+   * for which nobody waits; else finish it with event->answer, reply->ok
    * (accepted, nothing to say) or reply->fail; when it is abandoned nobody
-   * waits any more. `event` lives until return, or until event->unref after a
-   * ref. Of one client the core gives the next MESSAGE only when the one before
-   * is finished, and DISCONNECTED after all, if there was a CONNECTED.
+   * waits any more. Of CONNECTED only the time of its end counts, whatever the
+   * answer says, and abandoned is no reason to stop it. `event` lives until
+   * return, or until event->unref after a ref. Of one client the core gives the
+   * next MESSAGE only when the one before is finished, CONNECTED beside them,
+   * and DISCONNECTED after all, if there was a CONNECTED. When a client has
+   * ended, its last events have limits.events_after_end; then their replies are
+   * abandoned and DISCONNECTED follows.
    * Thread: the client's worker. */
   void (*deliver)(void *inst, void *wstate, const struct wps_handler *handler,
                   const struct wps_event *event, struct wps_reply *reply);
+
+  /* Optional. Look at one entry of event_handlers, as check() of a component
+   * does at its block: `cfg` has the core's keys and the component's own.
+   * Thread: main. Errors: EINVAL, after config->error(). */
+  int (*check)(const struct wps_config *cfg);
 };
 
 struct wps_event_api {
@@ -114,6 +123,15 @@ struct wps_event_api {
   /* Thread: any. Consumes reply, copies answer. */
   void (*answer)(struct wps_reply *reply,
                  const struct wps_event_answer *answer);
+
+  /* A note of the component about the client of an event, such as cookies: the
+   * core keeps it with the client, from its CONNECT to its DISCONNECTED, and
+   * shows what was kept last ({NULL,0}: nothing yet) with any of its events.
+   * keep() copies. kept() lives until the next keep() for this client, or until
+   * the event goes. Thread: the client's worker. Errors: ENOMEM, ELIMIT (over
+   * 64 KiB). */
+  int (*keep)(const struct wps_event *event, struct wps_bytes note);
+  struct wps_bytes (*kept)(const struct wps_event *event);
 };
 
 WPS_END_DECLS

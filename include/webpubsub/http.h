@@ -41,7 +41,7 @@ struct wps_http_route {
 struct wps_http_api {
   uint32_t struct_size, reserved;
 
-  /* Serve a route on all listeners. Segments are matched before
+  /* Serve a route on all listeners. A path is cut into segments before
    * percent-decoding, which happens once; a known path with another method is
    * a 405 of the core, and GET serves HEAD as well.
    * Thread: main, inside create(). Lifetime: `route` is copied, strings too.

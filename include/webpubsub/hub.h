@@ -30,6 +30,7 @@ struct wps_target {
   struct wps_str name;             /* group, user or connection id           */
   const struct wps_str *excluded;  /* connection ids                         */
   size_t excluded_count;
+  const struct wps_filter *filter; /* only clients that pass it; NULL: all   */
   uint32_t flags;                  /* WPS_TARGET_*                           */
   uint32_t reserved;
 };
@@ -72,7 +73,31 @@ struct wps_client_event {
 
 enum { WPS_OP_GRANT = 1, WPS_OP_REVOKE = 2, WPS_OP_CHECK = 3 };
 
+/* Which part of a listing. */
+struct wps_list_query {
+  uint32_t struct_size;
+  uint32_t limit;                  /* at most so many, from 1                */
+  struct wps_str after;            /* only ids behind it, in byte order      */
+};
+
+/* One client of a listing. */
+struct wps_listed {
+  struct wps_str conn;
+  struct wps_str user;             /* {NULL,0}: none                         */
+};
+
+/* Clients in byte order of their ids. Lives until done returns. */
+struct wps_listing {
+  uint32_t struct_size;
+  int32_t status;
+  const struct wps_listed *items;
+  size_t count;
+  uint32_t item_size;              /* sizeof of the core's wps_listed        */
+  uint32_t more;                   /* 1: others come behind the last         */
+};
+
 typedef void (*wps_count_fn)(void *arg, int status, uint64_t clients);
+typedef void (*wps_listing_fn)(void *arg, const struct wps_listing *listing);
 typedef void (*wps_published_fn)(struct wps_conn *conn, void *arg, uint64_t tag,
                                  const struct wps_published *result);
 typedef void (*wps_joined_fn)(struct wps_conn *conn, void *arg, uint64_t tag,
@@ -116,8 +141,11 @@ struct wps_hub_api {
   /* Send to a target; takes its own reference on `msg`. With `conn` as the
    * publisher its messages to one group stay in order and done gets it; NULL
    * for servers, where done gets NULL. Receivers on this worker have it queued
-   * when the call returns: encode() and deliver() are called inside it. A hub
-   * that nobody uses is no error. done may be NULL. Allowed in close().
+   * when the call returns: encode() and deliver() are called inside it, but of
+   * servers with a filter, which may take its time, also later. For servers
+   * done says that all receivers on all workers have it queued, so that what is
+   * published next by anybody comes behind it. A hub that nobody uses is no
+   * error. done may be NULL. Allowed in close().
    * Errors: EINVAL (target, not on a worker), ENOMEM. */
   int (*publish)(struct wps_instance *self, struct wps_conn *conn,
                  struct wps_message *msg, const struct wps_target *target,
@@ -128,11 +156,23 @@ struct wps_hub_api {
    * answer, or with NULL when the upstream said ok() and no more; EFORBIDDEN
    * with the answer when it is a refusal; else with answer NULL what went
    * wrong. The core has already set what the answer says about app_state; msg
-   * is the caller's to deliver. name, msg and done must be there.
-   * Errors: EINVAL, ENOTFOUND (nobody takes it), ENOMEM, EAGAIN (too many
-   * wait). */
+   * is the caller's to deliver. name, msg and done must be there. Allowed in
+   * close(), where done gets NULL for the client. While
+   * limits.events_waiting or limits.events_waiting_bytes of a client wait, its
+   * socket is not read; what came in with the same read is still taken.
+   * Errors: EINVAL, ENOTFOUND (nobody takes it), ENOMEM, EAGAIN (far too many
+   * wait, which needs a subprotocol that raises several for one frame). */
   int (*event)(struct wps_conn *conn, const struct wps_client_event *event,
                wps_answer_fn done, void *arg, uint64_t tag);
+
+  /* Compile a filter expression (azure-server.md 7.6). With EINVAL the sentence
+   * for the client is put into `why`, NUL-terminated and made to fit into
+   * why_size (0: not wanted). A call with a target keeps a reference of its
+   * own; filter_unref() gives up the creator's. Thread: any.
+   * Errors: EINVAL, ENOMEM. */
+  int (*filter)(struct wps_str text, const struct wps_filter **out, char *why,
+                size_t why_size);
+  void (*filter_unref)(const struct wps_filter *filter);
 
   /* Server-side commands, as used by management APIs; on all workers. done
    * tells how many clients they concerned, after the effect. leave with no
@@ -155,10 +195,18 @@ struct wps_hub_api {
                             wps_count_fn done, void *arg);
 
   /* How many clients does a target reach right now, on all workers? O(1) per
-   * worker for hub, group, user and connection without `excluded`.
+   * worker for hub, group, user and connection without `excluded` and filter.
    * Errors: EINVAL (also without done), ENOMEM. */
   int (*count)(struct wps_instance *self, const struct wps_target *who,
                wps_count_fn done, void *arg);
+
+  /* Which ones? A client that is there all the time appears on exactly one of
+   * the pages that follow each other by `after`.
+   * Errors: EINVAL (also without done, or a limit of 0), ENOMEM; done reports
+   * ENOMEM of any worker, with nothing listed. */
+  int (*list)(struct wps_instance *self, const struct wps_target *who,
+              const struct wps_list_query *query, wps_listing_fn done,
+              void *arg);
 };
 
 WPS_END_DECLS

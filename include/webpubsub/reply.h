@@ -42,10 +42,10 @@ struct wps_reply_api {
   bool (*abandoned)(const struct wps_reply *reply);
 
   /* Ask to be told on `worker` when the reply is abandoned (deadline, shutdown,
-   * the client of a handshake or of a request gone; a MESSAGE event is waited
-   * for also when its client has gone), at most once and never after the
-   * finishing call has returned on that worker. The finishing call is still
-   * owed, after or inside fn. Thread: worker. Errors: EEXIST (one is set),
+   * the client of a handshake or of a request gone; for CONNECTED and MESSAGE
+   * limits.events_after_end later), at most once and never after the finishing
+   * call has returned on that worker. The finishing call is still owed, after
+   * or inside fn. Thread: worker. Errors: EEXIST (one is set),
    * ECLOSED (already abandoned; fn will not run). */
   int (*on_abandon)(struct wps_reply *reply, struct wps_worker *worker,
                     wps_fn fn, void *arg);

@@ -21,7 +21,8 @@ struct wps_server_api {
 
   /* HMAC-SHA-256 of `data` with WPS_KEY_ACCESS + n or WPS_KEY_SERVICE: sign()
    * writes it, verify() compares in constant time with any access key that is
-   * valid now, or the service key. The keys themselves do not leave the core.
+   * valid now, or the service key, and says in *which (NULL: not wanted) the
+   * index of the access key. The keys themselves do not leave the core.
    * `purpose` enters the service key ("" for none), so that a signature made
    * for one thing is worth nothing for another. Thread: any.
    * Errors: ENOTFOUND (no such key; verify: no access key at all),
@@ -29,7 +30,7 @@ struct wps_server_api {
   int (*sign)(uint32_t key, struct wps_str purpose, struct wps_bytes data,
               uint8_t mac[32]);
   int (*verify)(uint32_t key, struct wps_str purpose, struct wps_bytes data,
-                const uint8_t mac[32]);
+                const uint8_t mac[32], uint32_t *which);
 };
 
 WPS_END_DECLS

@@ -3,7 +3,8 @@
  *
  * One request at a time per worker, answered inside the call. The access keys
  * stay in the core; what is configured here are public keys of others, whose
- * tokens admit clients only: to act as a server takes an access key.
+ * tokens admit clients. To act as a server takes an access key, or a role of
+ * such an issuer that the configuration names.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,11 @@
 #include "plugins/common/jwt_audience.h"
 #include "plugins/common/jwt_token.h"
 
-#define STR_LITERAL(s) ((struct wps_str){s, sizeof(s) - 1})
+#define STR_LITERAL_INIT(s)                                                    \
+  {                                                                            \
+    s, sizeof(s) - 1                                                           \
+  }
+#define STR_LITERAL(s) ((struct wps_str)STR_LITERAL_INIT(s))
 
 static const struct wps_config_item items[] = {
     {.key = "max_token_size",
@@ -24,7 +29,8 @@ static const struct wps_config_item items[] = {
      .fallback = "8k",
      .min = 256,
      .max = TOKEN_BYTES_MAX,
-     .help = "longest token that is looked at"},
+     .help = "longest token of a client that is looked at; those of servers "
+             "name a whole URL and may be as long as the header fields"},
     {.key = "clock_skew",
      .type = WPS_CONF_DURATION_MS,
      .fallback = "5m",
@@ -47,6 +53,15 @@ static const struct wps_config_item items[] = {
      .flags = WPS_CONF_LIST,
      .help = "values of aud that tokens signed with a public key may have "
              "beside the URL of the hub"},
+    {.key = "owner_roles",
+     .type = WPS_CONF_STRING,
+     .flags = WPS_CONF_LIST,
+     .help = "values of the claim roles that make the holder of such a token a "
+             "server that may do everything"},
+    {.key = "reader_roles",
+     .type = WPS_CONF_STRING,
+     .flags = WPS_CONF_LIST,
+     .help = "the same for one that may look only"},
 };
 static const struct wps_config_schema schema = WPS_CONFIG_SCHEMA(items);
 
@@ -57,6 +72,7 @@ struct auth_jwt {
   int64_t skew_ms;
   struct wps_str issuer;
   struct token_keys keys;
+  bool api_roles; /* tokens of others may make servers */
 };
 
 /* What the callbacks of one token_read() need to know. */
@@ -66,6 +82,7 @@ struct question {
   bool client;
   struct wps_str path;       /* that aud must name behind an endpoint      */
   struct wps_str legacy_hub; /* {NULL, 0} unless the hub was in the query  */
+  char credential[32];       /* what verified the signature                */
 };
 
 static bool is_given(struct wps_str s)
@@ -97,11 +114,25 @@ static bool bearer_get(const struct wps_request *req, struct wps_str *token)
   return true;
 }
 
-static bool hs256(void *arg, struct wps_bytes data, const uint8_t mac[32])
+/* What the server generates admits clients and outlives its access keys. Whose
+ * kid only looks like that is asked for an access key as everybody is. */
+static bool hs256(void *arg, bool generated, struct wps_bytes data,
+                  const uint8_t mac[32])
 {
-  (void)arg;
-  return wps->server->verify(WPS_KEY_ACCESS, (struct wps_str){"", 0}, data,
-                             mac) == WPS_OK;
+  struct question *q = arg;
+  uint32_t which = 0;
+
+  if (generated && q->client &&
+      wps->server->verify(WPS_KEY_SERVICE, STR_LITERAL(TOKEN_GENERATED_PURPOSE),
+                          data, mac, NULL) == WPS_OK) {
+    snprintf(q->credential, sizeof(q->credential), "service_key");
+    return true;
+  }
+  if (wps->server->verify(WPS_KEY_ACCESS, (struct wps_str){"", 0}, data, mac,
+                          &which) != WPS_OK)
+    return false;
+  snprintf(q->credential, sizeof(q->credential), "access_keys[%u]", which);
+  return true;
 }
 
 /* ---- audience ---- */
@@ -113,14 +144,15 @@ static bool audience_fits(const struct question *q, struct wps_str aud,
                    : token_audience_api(aud, origin, q->path);
 }
 
-static bool audience_extra(const struct auth_jwt *inst, struct wps_str aud)
+static bool in_list(const struct auth_jwt *inst, const char *key,
+                    struct wps_str text)
 {
-  size_t n = wps->config->count(inst->cfg, "audience");
+  size_t n = wps->config->count(inst->cfg, key);
 
   for (size_t i = 0; i < n; i++) {
-    struct wps_str one = wps->config->str_at(inst->cfg, "audience", i);
+    struct wps_str one = wps->config->str_at(inst->cfg, key, i);
 
-    if (one.len == aud.len && memcmp(one.ptr, aud.ptr, aud.len) == 0)
+    if (one.len == text.len && memcmp(one.ptr, text.ptr, text.len) == 0)
       return true;
   }
   return false;
@@ -133,7 +165,7 @@ static bool audience(void *arg, uint32_t alg, struct wps_str aud)
   struct wps_str text;
   size_t n = 0;
 
-  if (alg != TOKEN_HS256 && audience_extra(q->inst, aud))
+  if (alg != TOKEN_HS256 && in_list(q->inst, "audience", aud))
     return true;
   for (; wps->server->endpoint_at(n, &text) == WPS_OK; n++)
     if (token_origin_from_url(text, &origin) && audience_fits(q, aud, &origin))
@@ -148,6 +180,22 @@ static bool audience(void *arg, uint32_t alg, struct wps_str aud)
          audience_fits(q, aud, &origin);
 }
 
+/* One slash at the end of a path does not count, but one that came escaped is
+ * the end of a name. */
+static struct wps_str path_of_api(const struct wps_request *req)
+{
+  struct wps_str path = wps->request->path(req);
+  struct wps_str target = wps->request->target(req);
+  const char *query =
+      target.len > 0 ? memchr(target.ptr, '?', target.len) : NULL;
+
+  if (query != NULL)
+    target.len = (size_t)(query - target.ptr);
+  if (target.len > 0 && target.ptr[target.len - 1] == '/' && path.len > 0)
+    path.len--;
+  return path;
+}
+
 static void question_init(struct question *q, const struct auth_jwt *inst,
                           const struct wps_request *req)
 {
@@ -156,8 +204,9 @@ static void question_init(struct question *q, const struct auth_jwt *inst,
   memset(q, 0, sizeof(*q));
   q->inst = inst;
   q->req = req;
+  snprintf(q->credential, sizeof(q->credential), "public_keys");
   q->client = wps->request->purpose(req) == WPS_FOR_CLIENT;
-  q->path = q->client ? wps->request->audience(req) : path;
+  q->path = q->client ? wps->request->audience(req) : path_of_api(req);
   if (q->client && path.len >= 7 && path.len <= 8 &&
       strncasecmp(path.ptr, "/client/", path.len) == 0)
     q->legacy_hub = wps->request->hub(req);
@@ -165,24 +214,49 @@ static void question_init(struct question *q, const struct auth_jwt *inst,
 
 /* ---- authenticate ---- */
 
+static const struct wps_str owner = STR_LITERAL_INIT(WPS_ROLE_OWNER);
+static const struct wps_str reader = STR_LITERAL_INIT(WPS_ROLE_READER);
+
+/* Holding an access key is what makes a server; its tokens name no roles. Those
+ * of others have to name one that is configured. */
+static const struct wps_str *api_role(const struct auth_jwt *inst,
+                                      const struct token *token)
+{
+  const struct wps_str *best = NULL;
+
+  if (token->alg == TOKEN_HS256)
+    return &owner;
+  for (size_t i = 0; i < token->claim_count; i++) {
+    const struct wps_pair *claim = &token->claims[i];
+
+    if (claim->name.len != 5 || memcmp(claim->name.ptr, "roles", 5) != 0)
+      continue;
+    if (in_list(inst, "owner_roles", claim->value))
+      return &owner;
+    if (in_list(inst, "reader_roles", claim->value))
+      best = &reader;
+  }
+  return best;
+}
+
 static void principal_accept(const struct question *q,
                              const struct token *token, struct wps_reply *reply)
 {
-  static const struct wps_str owner[] = {STR_LITERAL(WPS_ROLE_OWNER)};
-  struct wps_principal who = {.struct_size = sizeof(who),
-                              .user = token->user,
-                              .roles = token->roles,
-                              .role_count = token->role_count,
-                              .groups = token->groups,
-                              .group_count = token->group_count,
-                              .claims = token->claims,
-                              .claim_count = token->claim_count,
-                              .expires_unix_ms = token->expires_unix_ms};
+  struct wps_principal who = {
+      .struct_size = sizeof(who),
+      .user = token->user,
+      .roles = token->roles,
+      .role_count = token->role_count,
+      .groups = token->groups,
+      .group_count = token->group_count,
+      .claims = token->claims,
+      .claim_count = token->claim_count,
+      .credential = {q->credential, strlen(q->credential)},
+      .expires_unix_ms = token->expires_unix_ms};
 
-  /* Holding an access key is what makes a server; its tokens name no roles. */
   if (!q->client) {
-    who.roles = owner;
-    who.role_count = 1;
+    who.roles = api_role(q->inst, token);
+    who.role_count = who.roles != NULL;
     who.groups = NULL;
     who.group_count = 0;
   }
@@ -237,7 +311,9 @@ static void authenticate(void *inst, void *wstate, struct wps_request *req,
     return;
   }
   policy.arg = &q;
-  policy.keys = q.client ? &a->keys : NULL;
+  if (!q.client)
+    policy.max_bytes = TOKEN_BYTES_MAX;
+  policy.keys = q.client || a->api_roles ? &a->keys : NULL;
   rc = token_read(text, &policy, &token, &why);
   if (rc != WPS_OK) {
     refuse(&q, reply, rc, why);
@@ -271,19 +347,24 @@ static int keys_load(const struct wps_config *cfg, struct token_keys *keys)
 
 static int check(const struct wps_config *cfg)
 {
+  static const char *const lists[] = {"issuer", "audience", "owner_roles",
+                                      "reader_roles"};
   struct token_keys *keys = calloc(1, sizeof(*keys));
   int rc;
 
   if (keys == NULL)
     return WPS_ENOMEM;
   rc = keys_load(cfg, keys);
-  if (rc == WPS_OK && keys->count == 0) {
-    if (is_given(wps->config->get_str(cfg, "issuer")))
-      rc = wps->config->error(cfg, "issuer",
+  for (size_t i = 0; rc == WPS_OK && i < sizeof(lists) / sizeof(*lists); i++) {
+    if (wps->config->count(cfg, lists[i]) == 0)
+      continue;
+    if (keys->count == 0)
+      rc = wps->config->error(cfg, lists[i],
                               "means nothing without public_keys or jwks");
-    if (wps->config->count(cfg, "audience") > 0)
-      rc = wps->config->error(cfg, "audience",
-                              "means nothing without public_keys or jwks");
+    else if (i >= 2 && (wps->config->count(cfg, "audience") == 0 ||
+                        !is_given(wps->config->get_str(cfg, "issuer"))))
+      rc = wps->config->error(cfg, lists[i],
+                              "needs `issuer` and `audience` beside it");
   }
   token_keys_clear(keys);
   free(keys);
@@ -312,6 +393,8 @@ static int create(struct wps_instance *self, const struct wps_config *cfg,
   a->max_bytes = (size_t)wps->config->get_int(cfg, "max_token_size");
   a->skew_ms = wps->config->get_int(cfg, "clock_skew");
   a->issuer = wps->config->get_str(cfg, "issuer");
+  a->api_roles = wps->config->count(cfg, "owner_roles") > 0 ||
+                 wps->config->count(cfg, "reader_roles") > 0;
   if (a->issuer.len == 0)
     a->issuer.ptr = NULL;
   if ((rc = keys_load(cfg, &a->keys)) != WPS_OK) {

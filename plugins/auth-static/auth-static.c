@@ -114,7 +114,8 @@ void grant_finish(const struct grant *grant, uint32_t purpose, bool hub_allowed,
                               .role_count = client ? grant->role_count
                                                    : grant->api_role_count,
                               .groups = client ? grant->groups : NULL,
-                              .group_count = client ? grant->group_count : 0};
+                              .group_count = client ? grant->group_count : 0,
+                              .credential = grant->credential};
 
   if (hub_allowed)
     wps->auth->accept(reply, &who);

@@ -22,6 +22,7 @@ struct grant {
   const struct wps_config *cfg; /* groups and hubs */
   struct wps_str *groups;
   size_t group_count;
+  struct wps_str credential; /* name of the user, or "keys[N]" */
 };
 
 struct user {
@@ -32,6 +33,7 @@ struct user {
 
 struct key {
   uint8_t digest[32];
+  char name[32]; /* grant.credential */
   struct grant grant;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plugins/auth-static/auth-static.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,6 +153,7 @@ static int user_load(struct user *u, const struct wps_config *cfg,
   bool ok;
 
   u->name = wps->config->get_str(cfg, "name");
+  u->grant.credential = u->name;
   ok = secret.len > 0 ? secret_hash_make(secret, iterations, &u->hash)
                       : secret_hash_parse(
                             wps->config->get_str(cfg, "secret_hash"), &u->hash);
@@ -209,6 +211,8 @@ static int keys_load(struct auth_static *a, const struct wps_config *cfg)
     if (!secret_digest(a->key_secret, wps->config->get_str(one, "key"),
                        k->digest))
       return WPS_EINTERNAL;
+    snprintf(k->name, sizeof(k->name), "keys[%zu]", i);
+    k->grant.credential = (struct wps_str){k->name, strlen(k->name)};
     if ((rc = grant_load(&k->grant, one)) != WPS_OK)
       return rc;
   }

@@ -103,6 +103,7 @@ bool token_origin_from_url(struct wps_str url, struct token_origin *out)
   if (!url_read(url, &u) || u.websocket || u.rest.len > 0)
     return false;
   *out = u.origin;
+  out->is_port = out->port != 0 ? out->port : u.default_port;
   if (out->port == u.default_port)
     out->port = 0;
   out->base = u.path;
@@ -116,6 +117,7 @@ bool token_origin_from_host(struct wps_str host, bool tls,
   memset(out, 0, sizeof(*out));
   if (!authority_read(host, &out->host, &out->port))
     return false;
+  out->is_port = out->port != 0 ? out->port : tls ? 443 : 80;
   if (out->port == (tls ? 443u : 80u))
     out->port = 0;
   return true;
@@ -126,7 +128,8 @@ static bool same_origin(const struct url *u, const struct token_origin *origin)
   uint32_t port = u->origin.port != 0 ? u->origin.port : u->default_port;
   uint32_t expected = origin->port != 0 ? origin->port : u->default_port;
 
-  return port == expected && same_fold(u->origin.host, origin->host);
+  return (port == expected || port == origin->is_port) &&
+         same_fold(u->origin.host, origin->host);
 }
 
 static int hex(char c)
@@ -207,7 +210,6 @@ bool token_audience_api(struct wps_str aud, const struct token_origin *origin,
       !base_skip(&u.path, origin->base))
     return false;
   drop_last_slash(&u.path);
-  drop_last_slash(&path);
   return path_is(u.path, path, false, false) ||
          path_is(u.path, path, true, false);
 }

@@ -13,7 +13,8 @@
  * because TLS may end in a proxy. Borrows from what it was read from. */
 struct token_origin {
   struct wps_str host;
-  uint32_t port;       /* 0: the default of whichever scheme               */
+  uint32_t port;       /* 0: the default of whichever scheme, ...          */
+  uint32_t is_port;    /* ... which is this one                            */
   struct wps_str base; /* path in front of all paths, without a last slash */
 };
 
@@ -28,8 +29,9 @@ bool token_origin_from_host(struct wps_str host, bool tls,
 bool token_audience_client(struct wps_str aud,
                            const struct token_origin *origin,
                            struct wps_str path, struct wps_str legacy_hub);
-/* Does `aud` name the decoded `path` of a request? Query, fragment and one
- * last slash do not count, the case of the path does. */
+/* Does `aud` name the decoded `path` of a request, which comes without the last
+ * slash that it was sent with? Query, fragment and one last slash of `aud` do
+ * not count, the case of the path does. */
 bool token_audience_api(struct wps_str aud, const struct token_origin *origin,
                         struct wps_str path);
 

@@ -124,8 +124,17 @@ static int header_read(struct wps_str text, bool public_keys, uint32_t *alg,
 
 /* ---- signature ---- */
 
-static int mac_check(const struct parts *p, const struct token_policy *policy,
-                     const char **why)
+/* Any other kid of HS256 means nothing to us. */
+static bool is_generated(const json_t *header)
+{
+  const char *kid = json_string_value(json_object_get(header, "kid"));
+
+  return kid != NULL &&
+         strncmp(kid, TOKEN_GENERATED_KID, strlen(TOKEN_GENERATED_KID)) == 0;
+}
+
+static int mac_check(const struct parts *p, const json_t *header,
+                     const struct token_policy *policy, const char **why)
 {
   uint8_t mac[TOKEN_BASE64_ROOM(43)];
   size_t len;
@@ -133,7 +142,7 @@ static int mac_check(const struct parts *p, const struct token_policy *policy,
   if (p->signature.len != 43 ||
       !token_base64url_decode(p->signature, mac, &len) || len != MAC_BYTES)
     return refuse(why, "the signature of the token is malformed");
-  if (!policy->hs256(policy->arg, p->covered, mac))
+  if (!policy->hs256(policy->arg, is_generated(header), p->covered, mac))
     return refuse(why, "the signature of the token does not match any key");
   return WPS_OK;
 }
@@ -387,7 +396,7 @@ static int token_verify(struct wps_str text, const struct parts *p,
                    alg, &header, why);
   if (rc == WPS_OK)
     rc = *alg == TOKEN_HS256
-             ? mac_check(p, policy, why)
+             ? mac_check(p, header, policy, why)
              : public_check(text, p, header, *alg, policy->keys, why);
   json_decref(header);
   return rc;

@@ -12,7 +12,12 @@
 
 #include "plugins/common/jwt_keys.h"
 
-enum { TOKEN_BYTES_MAX = 16 * 1024 };
+enum { TOKEN_BYTES_MAX = 64 * 1024 };
+
+/* How the kid of tokens begins that the server signs with a key of its own,
+ * and the purpose of that signature. */
+#define TOKEN_GENERATED_KID "s-"
+#define TOKEN_GENERATED_PURPOSE "client-token"
 
 /* The one reason that is worth more words where the audience is known. */
 #define TOKEN_WHY_AUDIENCE "the token is for another audience"
@@ -21,8 +26,10 @@ struct token_policy {
   size_t max_bytes; /* of the token, at most TOKEN_BYTES_MAX */
   int64_t skew_ms;
   int64_t now_unix_ms;
-  /* Is `mac` the HMAC-SHA-256 of `data` with a key valid now? */
-  bool (*hs256)(void *arg, struct wps_bytes data, const uint8_t mac[32]);
+  /* Is `mac` the HMAC-SHA-256 of `data` with a key valid now? `generated`: the
+   * kid says that the server itself made the token (TOKEN_GENERATED_KID). */
+  bool (*hs256)(void *arg, bool generated, struct wps_bytes data,
+                const uint8_t mac[32]);
   /* Is `aud`, one of the token's, meant for us? */
   bool (*audience)(void *arg, uint32_t alg, struct wps_str aud);
   void *arg;

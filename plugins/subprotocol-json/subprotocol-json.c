@@ -46,13 +46,19 @@ static const struct wps_config_item items[] = {
      .fallback = "1000",
      .min = 1,
      .max = 1000000,
-     .help = "requests of one client that may wait behind an event"},
+     .help = "requests of one client that may wait behind an event; while "
+             "there are so many, nothing is read from the client"},
     {.key = "event_queue_bytes",
      .type = WPS_CONF_SIZE_BYTES,
      .fallback = "1m",
      .min = 1024,
      .max = INT64_C(1) << 32,
      .help = "their bytes"},
+    {.key = "drop_on_event_failure",
+     .type = WPS_CONF_BOOL,
+     .fallback = "false",
+     .help = "close a client (1011) when an event that it sent without an "
+             "ackId fails"},
 };
 static const struct wps_config_schema schema = WPS_CONFIG_SCHEMA(items);
 
@@ -70,6 +76,8 @@ static int create(struct wps_instance *self, const struct wps_config *cfg,
   rules->waiting_max = (uint32_t)wps->config->get_int(cfg, "event_queue");
   rules->waiting_bytes_max =
       (size_t)wps->config->get_int(cfg, "event_queue_bytes");
+  rules->drop_on_event_failure =
+      wps->config->get_bool(cfg, "drop_on_event_failure");
   rules->session = (struct wps_session){
       .struct_size = sizeof(rules->session),
       .retain_ms = (uint32_t)wps->config->get_int(cfg, "session_retain"),
@@ -172,7 +180,8 @@ static void closing(struct wps_conn *conn, void *state, struct wps_closing *how)
 static void close_client(struct wps_conn *conn, void *state, uint16_t code,
                          struct wps_str reason)
 {
-  (void)conn, (void)code, (void)reason;
+  (void)code, (void)reason;
+  azure_client_end(state, conn);
   azure_client_clear(state);
   free(state);
 }

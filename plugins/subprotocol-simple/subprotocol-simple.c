@@ -22,6 +22,7 @@ struct simple_client {
   struct wps_instance *self;
   uint32_t mode;
   uint32_t target_flags;
+  char *told;       /* why it was closed, while that may be looked at */
   size_t group_len; /* with AZURE_MODE_GROUP */
   char group[];
 };
@@ -167,17 +168,21 @@ static int encode(void *inst, const struct wps_message *msg, uint32_t variant,
 
 static void closing(struct wps_conn *conn, void *state, struct wps_closing *how)
 {
+  struct simple_client *client = state;
   struct wps_str words;
 
-  (void)conn, (void)state;
-  azure_closing(how, &words);
+  (void)conn;
+  azure_closing(how, &client->told, &words);
 }
 
 static void close_client(struct wps_conn *conn, void *state, uint16_t code,
                          struct wps_str reason)
 {
+  struct simple_client *client = state;
+
   (void)conn, (void)code, (void)reason;
-  free(state);
+  free(client->told);
+  free(client);
 }
 
 static const char *const names[] = {"", "*", NULL};

@@ -20,11 +20,13 @@ static const char public_key[] =
 static volatile uint8_t bytes_sink;
 
 /* Every signature is good, so that what follows the check is reached. */
-static bool hs256(void *arg, struct wps_bytes data, const uint8_t mac[32])
+static bool hs256(void *arg, bool generated, struct wps_bytes data,
+                  const uint8_t mac[32])
 {
   uint8_t sum = mac[0] ^ mac[31];
 
   (void)arg;
+  (void)generated;
   for (size_t i = 0; i < data.len; i++)
     sum ^= ((const uint8_t *)data.ptr)[i];
   bytes_sink = sum;

@@ -180,6 +180,76 @@ suite('configuration', () => {
     await wrong(without(GOOD, ['hubs:', 'hubs: []\nx:']), '', 'hubs');
   });
 
+  check('S-5 hub name `1chat` is refused; `Chat` and `chat` are one hub', async () => {
+    await wrong(without(GOOD, ['"*":', '1chat:']), '8:3', '1chat');
+    await wrong(`${without(GOOD, ['"*":', 'chat:'])}  Chat: {}\n`, '10:3', 'Chat', 'twice');
+    for (const name of ['a`b', 'a,b.c', 'a[1]', 'x'.repeat(128)]) {
+      const { code, err } = await test(without(GOOD, ['"*":', `"${name}":`]));
+      assert.equal(code, 0, err);
+    }
+    await wrong(without(GOOD, ['"*":', `${'x'.repeat(129)}:`]), '8:3');
+  });
+
+  const webhook = (handler, hub = '"*"') => without(GOOD, ['  auth-jwt: {}', '  auth-jwt: {}\n  upstream-webhook: {}'], ['"*":', `${hub}:`], ['    anonymous: deny\n', `    event_handlers:\n      - ${handler}\n`]);
+
+  check('S-6 a handler is looked at by its plugin, also one of all hubs', async () => {
+    for (const hub of ['"*"', 'chat']) {
+      assert.equal((await test(webhook('{ url: "http://h.example/{hub}/{event}?code=x", user_events: "*" }', hub))).code, 0);
+      await wrong(webhook('{ url: "http://{hub}.example/", user_events: "*" }', hub), '11:16', 'url', /host/);
+      await wrong(webhook('{ url: "http://h.example/{nonsense}" }', hub), '11:16', 'url');
+      await wrong(webhook('{ url: "http://h.example/", auth: { type: bearer } }', hub), '11', /token/);
+    }
+  });
+
+  check('keys of an upstream stand beside those of the core', async () => {
+    assert.equal((await test(webhook('{ url: "http://h.example/", timeout: 5s, event_retry_delays: [], auth: { type: none } }'))).code, 0);
+    await wrong(webhook('{ url: "http://h.example/", event_retry_delays: [ 1s, x ] }'), '11:63', 'event_retry_delays', 'duration');
+    await wrong(webhook('{ url: "http://h.example/", timeuot: 5s }'), '11:37', 'timeuot', 'timeout');
+    await wrong(webhook('{ url: "http://h.example/", system_events: [ conect ] }'), '11:54', 'conect', 'connect');
+    await wrong(webhook('{ url: "http://h.example/", auth: { tipe: none } }'), '11:45', 'tipe', 'type');
+  });
+
+  check('names of the resource manager are told by ours', async () => {
+    const url = 'url: "http://h.example/"';
+    for (const [theirs, value, ours] of [
+      ['urlTemplate', 'x', 'url'], ['userEventPattern', '"*"', 'user_events'], ['systemEvents', '[ connect ]', 'system_events'],
+    ]) await wrong(webhook(`{ ${url}, ${theirs}: ${value} }`), '11:37', theirs, `\`${ours}\``);
+    for (const [theirs, value, ours] of [
+      ['anonymousConnectPolicy', 'allow', 'anonymous'], ['eventHandlers', '[]', 'event_handlers'],
+      ['webSocketKeepAliveIntervalInSeconds', '20', 'ping_interval'],
+    ]) await wrong(`${GOOD}    ${theirs}: ${value}\n`, '10:5', theirs, `\`${ours}\``);
+    await wrong(webhook(`{ ${url}, auth: { type: ManagedIdentity } }`), '11:51', 'ManagedIdentity', /Azure/);
+    await wrong(webhook(`{ ${url}, auth: { managedIdentity: { resource: x } } }`), '11:45', 'managedIdentity', /Azure/);
+  });
+
+  check('S-7 event listeners and presence events are not there yet, and are said to be so', async () => {
+    for (const name of ['event_listeners', 'eventListeners']) {
+      await wrong(`${GOOD}    ${name}: [ { systemEvents: [ connect ] } ]\n`, '10:5', name, /this version has no event listeners/);
+    }
+    for (const name of ['presence_events', 'groupPresenceEvents']) {
+      await wrong(webhook(`{ url: "http://h.example/", ${name}: {} }`), '11:37', name, /this version has no presence events/);
+    }
+  });
+
+  check('secrets in a URL: no key vault; files and the environment', async () => {
+    const secret = 'a-code-that-nobody-else-knows';
+    const file = join(folder, 'code');
+    writeFileSync(file, `${secret}\n`, { mode: 0o600 });
+    const at = (code) => webhook(`{ url: "http://h.example/{event}?code=${code}" }`);
+    await wrong(at('{@Microsoft.KeyVault(SecretUri=https://v.example/x)}'), '11:16', 'url', '${file:PATH}', '${env:NAME}');
+    assert.equal((await test(at(`\${file:${file}}`))).code, 0);
+    assert.equal((await test(at('${env:SDK_TEST_CODE}'), { env: { SDK_TEST_CODE: secret } })).code, 0);
+    await wrong(at('${env:SDK_TEST_NOT_SET}'), '11:16', 'url', 'SDK_TEST_NOT_SET');
+    await wrong(at(`\${file:${file}.none}`), '11:16', 'url', 'code.none');
+    chmodSync(file, 0o644);
+    await wrong(at(`\${file:${file}}`), '11:16', 'url', /read|mode|permission/);
+    // What is wrong with it is told without it.
+    const bad = await test(at('${env:SDK_TEST_CODE}/{x}'), { env: { SDK_TEST_CODE: `${secret}{nonsense}` } });
+    assert.ok(!bad.err.includes(secret), bad.err);
+    // The scheme chooses the plugin before that.
+    await wrong(webhook('{ url: "${env:SDK_TEST_CODE}" }'), '11:16', 'url', /plugin/);
+  });
+
   check('addresses and TLS files', async () => {
     const address = (a) => without(GOOD, ['127.0.0.1:0', `"${a}"`]);
     for (const a of ['nonsense', '127.0.0.1', '127.0.0.1:99999', '127.0.0.1:http', ':80:80', 'unix:', '300.1.1.1:80']) {

@@ -362,11 +362,13 @@ suite('json protocol', () => {
   });
 
   check('C-78 REST close → disconnected message with the reason, then close 1000', { skip: !hasControl }, async () => {
-    for (const reliable of [false, true]) {
+    const said = 'Application server closed the connection.';
+    const long = 'ü'.repeat(500);
+    for (const [reliable, reason, message] of [[false, 'kicked by admin', `${said} Reason: kicked by admin`], [true, long, `${said} Reason: ${long}`], [false, '', said], [true, undefined, said]]) {
       const c = await server.json({ reliable });
-      await control.close(server, 'chat', { conn: c.connectionId }, { reason: 'kicked by admin' });
-      assert.deepEqual(await c.json(), { type: 'system', event: 'disconnected', message: 'kicked by admin' });
-      assert.equal((await c.end()).code, 1000);
+      await control.close(server, 'chat', { conn: c.connectionId }, reason === undefined ? {} : { reason });
+      assert.deepEqual(await c.json(), { type: 'system', event: 'disconnected', message });
+      assert.deepEqual(await c.end(), { code: 1000, reason: '' });
       assert.deepEqual(c.queue, []);
     }
   });

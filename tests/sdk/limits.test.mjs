@@ -32,7 +32,7 @@ suite('closing', () => {
       assert.deepEqual(await c.end(), { code: 1000, reason: cut });
       const j = await s.json({ user: 'r' });
       await control.close(s, 'chat', { user: 'r' }, { reason });
-      assert.equal((await j.json()).message, reason);
+      assert.equal((await j.json()).message, `Application server closed the connection. Reason: ${reason}`);
       assert.equal((await j.end()).code, 1000);
     }
   });

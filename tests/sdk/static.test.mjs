@@ -6,8 +6,9 @@ import { writeFileSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { check, suite } from './lib/cases.mjs';
+import { Rest, restIn } from './lib/rest.mjs';
 import { Server, TOOL, suiteServer, testServer } from './lib/server.mjs';
-import { ALL, remember } from './lib/token.mjs';
+import { ALL, now, remember, sign } from './lib/token.mjs';
 import { JSON_V1 } from './lib/wsclient.mjs';
 
 const KEY = 'an-api-key-of-a-device-with-more-than-32-bytes';
@@ -103,5 +104,39 @@ suite('auth-jwt with public keys', () => {
     assert.equal(await s.status({ token: rs(strange.privateKey) }), 401);
     assert.equal(await s.status({ token: s.token({}, { key: pem(rsa.publicKey) }) }), 401, 'HS256 with the public key');
     assert.equal(await s.status({ token: s.token({}, { key: rsa.privateKey, header: { alg: 'RS384', typ: 'JWT' } }) }), 401);
+  });
+
+  check('azure-server.md 8: roles of an identity provider make servers', async (t) => {
+    const { generateKeyPairSync } = await import('node:crypto');
+    const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const pem = join(folder, 'provider.pem');
+    writeFileSync(pem, ec.publicKey.export({ type: 'spki', format: 'pem' }));
+    const aud = 'https://webpubsub.azure.com';
+    const s = await restIn(t, {
+      plugins: {
+        'auth-jwt': {
+          public_keys: [pem], issuer: 'https://id.example', audience: [aud], owner_roles: ['Web PubSub Service Owner'], reader_roles: ['Web PubSub Service Reader'],
+        },
+      },
+    });
+    const token = (more) => `Bearer ${sign({ aud, iss: 'https://id.example', exp: now() + 600, ...more }, { key: ec.privateKey, header: { alg: 'ES256', typ: 'JWT' } })}`;
+    const rest = new Rest(s);
+    const status = async (method, tail, auth) => {
+      const a = await rest.ask(method, tail, { auth, ...(method === 'POST' ? { body: 'x', type: 'text/plain' } : {}) });
+      if ([401, 403].includes(a.status)) assert.equal(a.body, '');
+      return a.status;
+    };
+    const owner = token({ roles: ['x', 'Web PubSub Service Owner'] });
+    const reader = token({ roles: ['Web PubSub Service Reader'] });
+    assert.equal(await status('POST', ':send', owner), 202);
+    assert.equal(await status('HEAD', 'users/nobody', owner), 404);
+    assert.equal(await status('HEAD', 'users/nobody', reader), 404);
+    assert.equal(await status('GET', 'groups/g/connections', reader), 200);
+    assert.equal(await status('POST', ':send', reader), 403);
+    assert.equal(await status('POST', ':generateToken', reader), 403);
+    assert.equal(await status('POST', ':send', token({ roles: ['other'] })), 403);
+    assert.equal(await status('HEAD', 'users/nobody', token({})), 403);
+    assert.equal(await status('POST', ':send', token({ roles: ['Web PubSub Service Owner'], iss: 'https://other.example' })), 401);
+    assert.equal(await status('POST', ':send', token({ roles: ['Web PubSub Service Owner'], aud: 'https://other.example' })), 401);
   });
 });

@@ -258,7 +258,7 @@ suite('events of reliable clients', () => {
     await control.close(server, 'told', { conn: c.connectionId }, { reason: 'out' });
     const list = await until(5000, 'disconnected', async () => { const l = await events(c.connectionId); return l.length > 2 && l; });
     assert.equal(list[2].type, 'disconnected');
-    assert.equal(list[2].reason, 'out');
+    assert.equal(list[2].reason, 'Application server closed the connection. Reason: out');
   });
 
   check('5.6 a client that goes while its handler is silent holds up nobody, nor the end of the server', when, async () => {

@@ -153,6 +153,11 @@ static struct wps_str path(const struct wps_request *req)
   return text(req->path);
 }
 
+static struct wps_str target(const struct wps_request *req)
+{
+  return text(req->target != NULL ? req->target : req->path);
+}
+
 static struct wps_str audience(const struct wps_request *req)
 {
   return text(req->audience);
@@ -191,6 +196,7 @@ static struct wps_str query(const struct wps_request *req, const char *name)
 
 static const struct wps_request_api request_api = {.struct_size =
                                                        sizeof(request_api),
+                                                   .target = target,
                                                    .path = path,
                                                    .hub = hub,
                                                    .scheme = scheme,
@@ -250,6 +256,9 @@ static void auth_accept(struct wps_reply *reply,
   join(reply->roles, sizeof(reply->roles), who->roles, who->role_count);
   join(reply->groups, sizeof(reply->groups), who->groups, who->group_count);
   reply->claim_count = who->claim_count;
+  snprintf(reply->credential, sizeof(reply->credential), "%.*s",
+           (int)who->credential.len,
+           who->credential.len > 0 ? who->credential.ptr : "");
   reply->expires_unix_ms = who->expires_unix_ms;
 }
 
@@ -266,17 +275,34 @@ static int endpoint_at(size_t index, struct wps_str *out)
   return WPS_OK;
 }
 
-static int verify(uint32_t key, struct wps_str purpose_, struct wps_bytes data,
-                  const uint8_t mac[32])
+static bool mac_is(const char *key, struct wps_bytes data,
+                   const uint8_t mac[32])
 {
   uint8_t own[32];
   unsigned len = sizeof(own);
 
+  HMAC(EVP_sha256(), key, (int)strlen(key), data.ptr, data.len, own, &len);
+  return CRYPTO_memcmp(own, mac, 32) == 0;
+}
+
+static int verify(uint32_t key, struct wps_str purpose_, struct wps_bytes data,
+                  const uint8_t mac[32], uint32_t *which)
+{
+  if (key == WPS_KEY_SERVICE) {
+    ck_assert_uint_eq(purpose_.len, strlen("client-token"));
+    ck_assert_int_eq(memcmp(purpose_.ptr, "client-token", purpose_.len), 0);
+    return mac_is(HOST_SERVICE_KEY, data, mac) ? WPS_OK : WPS_EUNAUTHORIZED;
+  }
   ck_assert_uint_eq(key, WPS_KEY_ACCESS);
   ck_assert_uint_eq(purpose_.len, 0);
-  HMAC(EVP_sha256(), HOST_KEY, sizeof(HOST_KEY) - 1, data.ptr, data.len, own,
-       &len);
-  return CRYPTO_memcmp(own, mac, 32) == 0 ? WPS_OK : WPS_EUNAUTHORIZED;
+  for (uint32_t i = 0; i < 2; i++) {
+    if (!mac_is(i == 0 ? HOST_KEY : HOST_KEY_2, data, mac))
+      continue;
+    if (which != NULL)
+      *which = i;
+    return WPS_OK;
+  }
+  return WPS_EUNAUTHORIZED;
 }
 
 static const struct wps_server_api server_api = {.struct_size =

@@ -6,6 +6,8 @@
 #include <webpubsub/plugin.h>
 
 #define HOST_KEY "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
+#define HOST_KEY_2 "second-key-second-key-second-key-second-key"
+#define HOST_SERVICE_KEY "service-key-service-key-service-key-service"
 
 /* Values are text in base units; a list repeats its key. */
 struct wps_config {
@@ -21,6 +23,7 @@ struct wps_config {
 struct wps_request {
   uint32_t purpose;
   const char *path, *audience, *hub, *scheme;
+  const char *target; /* NULL: the path */
   struct {
     const char *name, *value;
   } headers[4], query[4];
@@ -35,6 +38,7 @@ struct wps_reply {
   char user[64];
   char roles[256], groups[256]; /* joined with commas */
   size_t claim_count;
+  char credential[64];
   int64_t expires_unix_ms;
   bool abandoned;
 };

@@ -249,6 +249,12 @@ static void conn_close(struct wps_conn *conn, uint16_t code,
   conn->reason[reason.len] = '\0';
 }
 
+static void conn_hold(struct wps_conn *conn, bool on)
+{
+  assert(conn->held != on);
+  conn->held = on;
+}
+
 static int conn_session_enable(struct wps_conn *conn,
                                const struct wps_session *opts)
 {
@@ -288,6 +294,7 @@ static const struct wps_conn_api conn_api = {
     .send_parts = conn_send_parts,
     .deliver = conn_deliver,
     .close = conn_close,
+    .hold = conn_hold,
     .session_enable = conn_session_enable,
     .session_token = conn_session_token,
     .session_ack = conn_session_ack,
@@ -439,8 +446,17 @@ static int64_t config_get_int(const struct wps_config *cfg, const char *key)
   return 0;
 }
 
-static const struct wps_config_api config_api = {
-    .struct_size = sizeof(config_api), .get_int = config_get_int};
+static bool config_get_bool(const struct wps_config *cfg, const char *key)
+{
+  (void)cfg;
+  assert(strcmp(key, "drop_on_event_failure") == 0);
+  return fake.drop_on_event_failure;
+}
+
+static const struct wps_config_api config_api = {.struct_size =
+                                                     sizeof(config_api),
+                                                 .get_bool = config_get_bool,
+                                                 .get_int = config_get_int};
 
 static void log_write(struct wps_instance *self, struct wps_conn *conn,
                       uint32_t level, const char *fmt, ...)

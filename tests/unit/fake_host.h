@@ -21,7 +21,7 @@ struct wps_conn {
   void *inst, *state;
   uint32_t variant;
   const char *user;
-  bool detached, closed, dead;
+  bool detached, closed, dead, held;
   bool may_join, may_send;
   int send_rc;
   uint16_t code;
@@ -66,6 +66,7 @@ struct fake {
   size_t asked_count, ended_count;
   int join_rc, publish_rc, event_rc; /* of the calls themselves */
   bool no_memory;                    /* message->create fails */
+  bool drop_on_event_failure;        /* in the configuration */
   long live;                         /* messages and frames */
   uint32_t sessions;
 };

@@ -55,6 +55,31 @@ static void echo(void *inst, void *wstate, struct wps_request *req,
     respond(reply, 200, "text/plain", request_api.body(req));
 }
 
+/* As application errors of the management API look. */
+static void own_error(void *inst, void *wstate, struct wps_request *req,
+                      struct wps_reply *reply)
+{
+  static const struct wps_pair headers[] = {
+      {WPS_STR_INIT("Content-Type"),
+       WPS_STR_INIT("application/json; charset=utf-8")},
+      {WPS_STR_INIT("x-ms-error-code"),
+       WPS_STR_INIT("Warning.User.NotExisted")}};
+  void *to;
+  struct wps_frame *frame = frame_new(WPS_TEXT, 9, &to);
+  struct wps_http_response r = {.struct_size = sizeof(r),
+                                .code = 404,
+                                .headers = headers,
+                                .header_count = 2,
+                                .body = frame};
+
+  (void)inst;
+  (void)wstate;
+  (void)req;
+  memcpy(to, "own words", 9);
+  http_respond(reply, &r);
+  frame_unref(frame);
+}
+
 static void *echo_on_thread(void *arg)
 {
   void **pair = arg;
@@ -153,6 +178,9 @@ static const struct wps_http_route routes[] = {
     {sizeof(routes[0]), 0, "POST", "/echo/small", NULL, NULL, 10, echo},
     {sizeof(routes[0]), 0, "POST", "/later", NULL, NULL, 0, echo_later},
     {sizeof(routes[0]), 0, "GET", "/fail/{how}", NULL, NULL, 0, fail_with},
+    {sizeof(routes[0]), 0, "GET", "/own", NULL, NULL, 0, own_error},
+    {sizeof(routes[0]), 0, "HEAD", "/own/pair", NULL, NULL, 0, own_error},
+    {sizeof(routes[0]), 0, "GET", "/own/pair", NULL, NULL, 0, echo},
     {sizeof(routes[0]), 0, "GET", "/silent", NULL, NULL, 0, silent},
     {sizeof(routes[0]), 0, "GET", "/big", NULL, NULL, 0, big},
     {sizeof(routes[0]), WPS_FOR_API, "GET", "/owner", NULL, NULL, 0, who},

@@ -114,6 +114,7 @@ START_TEST(c9_header)
   ck_assert_str_eq(reply.groups, "g");
   ck_assert_uint_eq(reply.claim_count, 6);
   ck_assert_int_eq(reply.expires_unix_ms, INT64_C(1760000001000));
+  ck_assert_str_eq(reply.credential, "access_keys[0]");
   free(token);
   component->destroy(inst);
 }
@@ -231,6 +232,223 @@ START_TEST(for_api)
 }
 END_TEST
 
+/* The token of azure-server.md 8, and what else that section says. */
+START_TEST(s108_test_token)
+{
+  static const char token[] =
+      "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
+      "eyJhdWQiOiJodHRwczovL3B1YnN1Yi5leGFtcGxlLmNvbS9hcGkvaHVicy9jaGF0Lzpz"
+      "ZW5kIiwiZXhwIjo0MTAyNDQ0ODAwfQ."
+      "0wFhpY8_yaN-ZuHA7yOvbu_HBF_dolSxupC6Tb5emNI";
+
+  start(&plain);
+  host.endpoints[0] = "https://pubsub.example.com";
+  ck_assert_int_eq(ask_api("/api/hubs/chat/:send", token).outcome,
+                   REPLY_ACCEPTED);
+  ck_assert_int_eq(ask_api("/api/hubs/chat/groups/g/:send", token).status,
+                   WPS_EUNAUTHORIZED);
+  component->destroy(inst);
+}
+END_TEST
+
+START_TEST(s109_to_s113_audiences)
+{
+  static const struct {
+    const char *payload;
+    bool good;
+  } cases[] = {
+      {"\"aud\":\"" SEND
+       "?api-version=2024-12-01&filter=a%20b\",\"exp\":1760000001",
+       true},
+      {"\"aud\":\"" SEND "/\",\"exp\":1760000001", true},
+      {"\"aud\":\"wss://pubsub.example.com/api/hubs/chat/:send\","
+       "\"exp\":1760000001",
+       true},
+      {"\"aud\":\"https://two.example.com:8443/api/hubs/chat/:send\","
+       "\"exp\":1760000001",
+       true},
+      {"\"aud\":\"https://two.example.com/api/hubs/chat/:send\","
+       "\"exp\":1760000001",
+       false},
+      {"\"aud\":\"https://proxy.example.com/api/hubs/chat/:send\","
+       "\"exp\":1760000001",
+       false},
+      {"\"aud\":\"" SEND "/x\",\"exp\":1760000001", false},
+      {"\"aud\":[\"x\",\"" SEND "\"],\"exp\":1760000001", true},
+      {"\"aud\":[\"x\",\"y\"],\"exp\":1760000001", false},
+      {"\"aud\":[],\"exp\":1760000001", false},
+      {"\"aud\":\"" SEND "\",\"exp\":1759999880", true},  /* 2 minutes ago */
+      {"\"aud\":\"" SEND "\",\"exp\":1759999400", false}, /* 10 minutes ago */
+      {"\"aud\":\"" SEND "\"", false},
+      {"\"exp\":1760000001", false},
+      {"\"aud\":\"" SEND "\",\"exp\":1760009999,\"nbf\":1760000240", true},
+      {"\"aud\":\"" SEND "\",\"exp\":1760009999,\"nbf\":1760000600", false},
+      {"\"aud\":\"" SEND "\",\"exp\":1760000001,\"iat\":1760099999,"
+       "\"iss\":\"x\"",
+       true},
+  };
+
+  start(&plain);
+  host.endpoints[0] = "https://pubsub.example.com";
+  host.endpoints[1] = "https://two.example.com:8443";
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    char payload[512], *token;
+    struct wps_reply reply;
+
+    snprintf(payload, sizeof(payload), "{%s}", cases[i].payload);
+    token = mint(HS256_HEADER, payload);
+    reply = ask_api("/api/hubs/chat/:send", token);
+    ck_assert_msg((reply.outcome == REPLY_ACCEPTED) == cases[i].good, "%s: %s",
+                  payload, reply.detail);
+    free(token);
+  }
+  component->destroy(inst);
+}
+END_TEST
+
+/* "/" at the end of the target, and "%2F" at the end of a name. */
+START_TEST(last_slash)
+{
+  static const struct {
+    const char *target, *path, *aud;
+    bool good;
+  } cases[] = {
+      {"/api/hubs/h/users/a/?x", "/api/hubs/h/users/a/",
+       "http://localhost:8080/api/hubs/h/users/a", true},
+      {"/api/hubs/h/users/a/", "/api/hubs/h/users/a/",
+       "http://localhost:8080/api/hubs/h/users/a/", true},
+      {"/api/hubs/h/users/a%2F?x=/", "/api/hubs/h/users/a/",
+       "http://localhost:8080/api/hubs/h/users/a%2F?x=/", true},
+      {"/api/hubs/h/users/a%2F", "/api/hubs/h/users/a/",
+       "http://localhost:8080/api/hubs/h/users/a", false},
+      {"/api/hubs/h/users/a", "/api/hubs/h/users/a",
+       "http://localhost:8080/api/hubs/h/users/a%2F", false},
+  };
+
+  start(&plain);
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    char header[1024], *token = token_for(cases[i].aud);
+    struct wps_reply reply = {.outcome = REPLY_OPEN};
+    struct wps_request req = {
+        .purpose = WPS_FOR_API,
+        .path = cases[i].path,
+        .target = cases[i].target,
+        .hub = "h",
+        .headers = {{"Host", "localhost:8080"}, {"Authorization", header}}};
+
+    snprintf(header, sizeof(header), "Bearer %s", token);
+    component->ops.auth->authenticate(inst, NULL, &req, &reply);
+    ck_assert_msg((reply.outcome == REPLY_ACCEPTED) == cases[i].good,
+                  "%s for %s", cases[i].aud, cases[i].target);
+    free(token);
+  }
+  component->destroy(inst);
+}
+END_TEST
+
+/* A group of 1024 characters outside of ASCII, escaped, and then base64. */
+START_TEST(long_audience)
+{
+  char *path = calloc(1, 4000), *escaped = calloc(1, 12000);
+  char *payload = malloc(16000), *header = malloc(24000), *token;
+  struct wps_reply reply = {.outcome = REPLY_OPEN};
+  struct wps_request req = {
+      .purpose = WPS_FOR_API,
+      .path = path,
+      .hub = "chat",
+      .headers = {{"Host", "localhost:8080"}, {"Authorization", header}}};
+
+  memcpy(path, "/api/hubs/chat/groups/", 22);
+  memcpy(escaped, path, 22);
+  for (int i = 0; i < 1024; i++) {
+    memcpy(path + 22 + (size_t)i * 3, "\xe2\x82\xac", 3);
+    memcpy(escaped + 22 + (size_t)i * 9, "%E2%82%AC", 9);
+  }
+  snprintf(payload, 16000,
+           "{\"aud\":\"http://localhost:8080%s\",\"exp\":1760000001}", escaped);
+  token = mint(HS256_HEADER, payload);
+  ck_assert_uint_gt(strlen(token), 12000);
+  snprintf(header, 24000, "Bearer %s", token);
+  start(&plain);
+  component->ops.auth->authenticate(inst, NULL, &req, &reply);
+  ck_assert_int_eq(reply.outcome, REPLY_ACCEPTED);
+  ck_assert_str_eq(ask(token, NULL).detail, "the token is too long");
+  component->destroy(inst);
+  free(token);
+  free(header);
+  free(payload);
+  free(escaped);
+  free(path);
+}
+END_TEST
+
+static char *signed_with(const char *key, const char *header, const char *aud)
+{
+  char payload[256];
+
+  snprintf(payload, sizeof(payload), "{\"aud\":\"%s\",\"exp\":1760000001}",
+           aud);
+  return mint_bytes(header, strlen(header), payload, strlen(payload), key);
+}
+
+START_TEST(says_which_key)
+{
+  char *token = signed_with(HOST_KEY_2, HS256_HEADER, CHAT);
+  struct wps_reply reply;
+
+  start(&plain);
+  reply = ask(token, NULL);
+  ck_assert_int_eq(reply.outcome, REPLY_ACCEPTED);
+  ck_assert_str_eq(reply.credential, "access_keys[1]");
+  free(token);
+  token = signed_with(HOST_KEY_2, HS256_HEADER,
+                      "http://localhost:8080/api/hubs/chat/:send");
+  reply = ask_api("/api/hubs/chat/:send", token);
+  ck_assert_int_eq(reply.outcome, REPLY_ACCEPTED);
+  ck_assert_str_eq(reply.credential, "access_keys[1]");
+  free(token);
+  component->destroy(inst);
+}
+END_TEST
+
+#define GENERATED_HEADER                                                       \
+  "{\"alg\":\"HS256\",\"kid\":\"s-1\",\"typ\":\"JWT\",\"cty\":\"JWT\"}"
+
+/* azure-server.md 7.13 and S-99: a key of its own, for clients only. */
+START_TEST(s99_generated)
+{
+  static const char *const others[] = {HS256_HEADER,
+                                       "{\"alg\":\"HS256\",\"kid\":\"x-s-1\"}",
+                                       "{\"alg\":\"HS256\",\"kid\":\"S-1\"}",
+                                       "{\"alg\":\"HS256\",\"kid\":[\"s-1\"]}"};
+  char *token = signed_with(HOST_SERVICE_KEY, GENERATED_HEADER, CHAT);
+  struct wps_reply reply;
+
+  start(&plain);
+  reply = ask(token, NULL);
+  ck_assert_int_eq(reply.outcome, REPLY_ACCEPTED);
+  ck_assert_str_eq(reply.credential, "service_key");
+  free(token);
+  for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+    token = signed_with(HOST_SERVICE_KEY, others[i], CHAT);
+    ck_assert_int_eq(ask(token, NULL).status, WPS_EUNAUTHORIZED);
+    free(token);
+  }
+  /* Whoever writes such a kid into a token of an access key may do so. */
+  token = signed_with(HOST_KEY, GENERATED_HEADER, CHAT);
+  reply = ask(token, NULL);
+  ck_assert_int_eq(reply.outcome, REPLY_ACCEPTED);
+  ck_assert_str_eq(reply.credential, "access_keys[0]");
+  free(token);
+  token = signed_with(HOST_SERVICE_KEY, GENERATED_HEADER,
+                      "http://localhost:8080/api/hubs/chat/:send");
+  ck_assert_int_eq(ask_api("/api/hubs/chat/:send", token).status,
+                   WPS_EUNAUTHORIZED);
+  free(token);
+  component->destroy(inst);
+}
+END_TEST
+
 /* ---- configuration ---- */
 
 static char folder[] = "/tmp/test_jwt_XXXXXX";
@@ -266,6 +484,7 @@ START_TEST(public_keys)
                       "\"iss\":\"https://id.example\",\"sub\":\"eve\"}",
                       ec);
   ck_assert_int_eq(ask(token, NULL).outcome, REPLY_ACCEPTED);
+  ck_assert_str_eq(ask(token, NULL).credential, "public_keys");
   free(token);
   /* The extra audiences are not for tokens of our own keys, */
   token = token_for("my-app");
@@ -281,6 +500,80 @@ START_TEST(public_keys)
                    WPS_EUNAUTHORIZED);
   free(token);
   component->destroy(inst);
+  unlink(path);
+  rmdir(folder);
+  free(pem);
+  EVP_PKEY_free(ec);
+}
+END_TEST
+
+/* azure-server.md 8, the variant with an identity provider. */
+START_TEST(api_roles)
+{
+  static const struct {
+    const char *payload, *roles;
+    int outcome;
+  } cases[] = {
+      {"\"aud\":\"https://webpubsub.azure.com\",\"roles\":[\"x\",\"Owner\"],"
+       "\"iss\":\"https://id.example\"",
+       WPS_ROLE_OWNER, REPLY_ACCEPTED},
+      {"\"aud\":\"https://webpubsub.azure.com\",\"roles\":\"Reader\","
+       "\"iss\":\"https://id.example\"",
+       WPS_ROLE_READER, REPLY_ACCEPTED},
+      {"\"aud\":\"https://webpubsub.azure.com\","
+       "\"roles\":[\"Reader\",\"Owner\"],\"iss\":\"https://id.example\"",
+       WPS_ROLE_OWNER, REPLY_ACCEPTED},
+      /* Authenticated, and the core finds no role. */
+      {"\"aud\":\"https://webpubsub.azure.com\",\"role\":\"Owner\","
+       "\"iss\":\"https://id.example\"",
+       "", REPLY_ACCEPTED},
+      {"\"aud\":\"https://webpubsub.azure.com\",\"roles\":\"Owner\","
+       "\"iss\":\"https://other.example\"",
+       "", REPLY_FAILED},
+      {"\"aud\":\"https://webpubsub.azure.com\",\"roles\":\"Owner\"", "",
+       REPLY_FAILED},
+      {"\"aud\":\"https://other.example\",\"roles\":\"Owner\","
+       "\"iss\":\"https://id.example\"",
+       "", REPLY_FAILED},
+  };
+  EVP_PKEY *ec = ec_make("P-256");
+  char *pem = public_pem(ec), path[100], *token, payload[512];
+  struct wps_config cfg = {
+      .values = {{"max_token_size", "8192"},
+                 {"clock_skew", "300000"},
+                 {"public_keys", path},
+                 {"issuer", "https://id.example"},
+                 {"audience", "https://webpubsub.azure.com"},
+                 {"owner_roles", "Owner"},
+                 {"reader_roles", "Reader"}}};
+  struct wps_reply reply;
+
+  ck_assert_ptr_nonnull(mkdtemp(folder));
+  file_write("ec.pem", pem, path, sizeof(path));
+  start(&cfg);
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    snprintf(payload, sizeof(payload), "{\"exp\":1760000001,%s}",
+             cases[i].payload);
+    token = mint_public("{\"alg\":\"ES256\"}", payload, ec);
+    reply = ask_api("/api/hubs/chat/:send", token);
+    ck_assert_msg(reply.outcome == cases[i].outcome, "%s: %s", payload,
+                  reply.detail);
+    ck_assert_str_eq(reply.roles, cases[i].roles);
+    free(token);
+  }
+  /* An access key is worth what it was. */
+  token = token_for("http://localhost:8080/api/hubs/chat/:send");
+  reply = ask_api("/api/hubs/chat/:send", token);
+  ck_assert_str_eq(reply.roles, WPS_ROLE_OWNER);
+  free(token);
+  token = token_for("https://webpubsub.azure.com");
+  ck_assert_int_eq(ask_api("/api/hubs/chat/:send", token).status,
+                   WPS_EUNAUTHORIZED);
+  free(token);
+  component->destroy(inst);
+  cfg.values[4].key = "owner_roles"; /* no audience */
+  ck_assert_int_eq(component->check(&cfg), WPS_EINVAL);
+  ck_assert_msg(strstr(host.error, "issuer") != NULL, "%s", host.error);
   unlink(path);
   rmdir(folder);
   free(pem);
@@ -312,6 +605,8 @@ START_TEST(configuration_faults)
   expect_fault("jwks", path, "JSON");
   expect_fault("issuer", "x", "without public_keys");
   expect_fault("audience", "x", "without public_keys");
+  expect_fault("owner_roles", "x", "without public_keys");
+  expect_fault("reader_roles", "x", "without public_keys");
   unlink(path);
   rmdir(folder);
 }
@@ -332,7 +627,14 @@ int main(void)
   tcase_add_test(c, says_what_was_expected);
   tcase_add_test(c, legacy_form);
   tcase_add_test(c, for_api);
+  tcase_add_test(c, s108_test_token);
+  tcase_add_test(c, s109_to_s113_audiences);
+  tcase_add_test(c, last_slash);
+  tcase_add_test(c, long_audience);
+  tcase_add_test(c, says_which_key);
+  tcase_add_test(c, s99_generated);
   tcase_add_test(c, public_keys);
+  tcase_add_test(c, api_roles);
   tcase_add_test(c, configuration_faults);
   suite_add_tcase(suite, c);
   runner = srunner_create(suite);

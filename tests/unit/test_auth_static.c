@@ -87,6 +87,7 @@ START_TEST(password)
   ck_assert_str_eq(reply.user, "alice");
   ck_assert_str_eq(reply.roles, "webpubsub.sendToGroup");
   ck_assert_str_eq(reply.groups, "g1,g2");
+  ck_assert_str_eq(reply.credential, "alice");
   ck_assert_int_eq(outcome(client("Authorization", ALICE_WRONG), &reply),
                    REPLY_FAILED);
   ck_assert_int_eq(reply.status, WPS_EUNAUTHORIZED);
@@ -197,6 +198,7 @@ START_TEST(api_key)
   start(&both);
   ck_assert_int_eq(outcome(req, &reply), REPLY_ACCEPTED);
   ck_assert_str_eq(reply.user, "sensor-1");
+  ck_assert_str_eq(reply.credential, "keys[0]");
   ck_assert_str_eq(reply.roles, "webpubsub.joinLeaveGroup");
   ck_assert_int_eq(outcome(client("X-API-Key", API_KEY "x"), &reply),
                    REPLY_FAILED);

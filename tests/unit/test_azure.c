@@ -462,16 +462,19 @@ END_TEST
 
 /* ---- closing ---- */
 
+static char *kept;
+
 static struct wps_closing close_for(uint32_t cause, uint32_t code,
                                     const char *reason, const char *words)
 {
   struct wps_closing how = {.struct_size = sizeof(how),
                             .cause = cause,
                             .code = code,
-                            .reason = str(reason)};
+                            .reason = str(reason),
+                            .told = str(reason)};
   struct wps_str said;
 
-  ck_assert(azure_closing(&how, &said) == (words != NULL));
+  ck_assert(azure_closing(&how, &kept, &said) == (words != NULL));
   if (words != NULL)
     ck_assert(azure_equal(said, str(words)));
   return how;
@@ -486,15 +489,26 @@ START_TEST(closing_texts)
 {
   struct wps_closing how;
 
-  how = close_for(WPS_CLOSED_COMMAND, 1000, "bye", "bye");
+  how = close_for(WPS_CLOSED_COMMAND, 1000, "bye",
+                  "Application server closed the connection. Reason: bye");
   ck_assert_uint_eq(how.code, 1000);
   ck_assert(same(how.reason, "bye"));
-  close_for(WPS_CLOSED_COMMAND, 1000, "", "");
+  ck_assert(same(how.told, "Application server closed the connection. "
+                           "Reason: bye"));
+  how = close_for(WPS_CLOSED_COMMAND, 1000, "",
+                  "Application server closed the connection.");
+  ck_assert(same(how.told, "Application server closed the connection."));
+  ck_assert(same(how.reason, ""));
+  how = close_for(WPS_CLOSED_COMMAND, 1000, "\xff",
+                  "Application server closed the connection.");
+  ck_assert(same(how.reason, ""));
   how = close_for(WPS_CLOSED_SHUTDOWN, 1001, "x", NULL);
   ck_assert_uint_eq(how.code, 1001);
+  ck_assert(same(how.told, "ServiceReload"));
   how = close_for(WPS_CLOSED_SLOW, 1000, "x", NULL);
   ck_assert_uint_eq(how.code, 1008);
   ck_assert(same(how.reason, "The outbound message queue is full."));
+  ck_assert(same(how.told, "SlowClient"));
   how = close_for(WPS_CLOSED_SESSION_FULL, 1000, "x", NULL);
   ck_assert_uint_eq(how.code, 1008);
   ck_assert(same(how.reason, "The reliable message buffer is full."));
@@ -503,8 +517,11 @@ START_TEST(closing_texts)
   ck_assert(same(how.reason, "preset"));
   how = close_for(WPS_CLOSED_TOO_BIG, 1009, "preset", NULL);
   ck_assert_uint_eq(how.code, 1009);
+  ck_assert(same(how.told, "preset"));
   how = close_for(WPS_CLOSED_FAILURE, 1013, "x", "Internal server error");
   ck_assert_uint_eq(how.code, 1011);
+  free(kept);
+  kept = NULL;
 }
 END_TEST
 

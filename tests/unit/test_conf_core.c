@@ -170,7 +170,10 @@ START_TEST(resource_manager_names)
                           "webSocketKeepAliveIntervalInSeconds: 20\n"
                           "eventHandlers: []\n"
                           "eventListeners: []\n"
-                          "anonymus: allow\n");
+                          "anonymus: allow\n"
+                          "event_listeners: []\n"
+                          "presence_events: {}\n"
+                          "auth: { managedIdentity: { resource: x } }\n");
   struct wps_config *cfg = section_check(document_root(p.doc), NULL,
                                          &hub_schema, NULL, hub_maps, p.faults);
 
@@ -181,10 +184,56 @@ START_TEST(resource_manager_names)
                 " here it is called `ping_interval`\n"
                 "t.yaml:3:1: unknown key `eventHandlers`; here it is called "
                 "`event_handlers`\n"
-                "t.yaml:4:1: unknown key `eventListeners`; here it is called "
-                "`event_listeners`\n"
+                "t.yaml:4:1: unknown key `eventListeners`: this version has no "
+                "event listeners; events go to `event_handlers`\n"
                 "t.yaml:5:1: unknown key `anonymus`; did you mean "
-                "`anonymous`?\n");
+                "`anonymous`?\n"
+                "t.yaml:6:1: unknown key `event_listeners`: this version has "
+                "no event listeners; events go to `event_handlers`\n"
+                "t.yaml:7:1: unknown key `presence_events`: this version has "
+                "no presence events of groups\n"
+                "t.yaml:8:1: unknown key `auth`\n");
+  section_free(cfg);
+  parsed_free(&p);
+}
+END_TEST
+
+/* What an upstream has of its own stands beside these. */
+START_TEST(handler_values)
+{
+  static const char *const types[] = {"none", "bearer", NULL};
+  static const struct wps_config_item auth_items[] = {
+      {.key = "type", .type = WPS_CONF_ENUM, .choices = types},
+  };
+  static const struct wps_config_schema auth = WPS_CONFIG_SCHEMA(auth_items);
+  static const struct wps_config_item own_items[] = {
+      {.key = "auth", .type = WPS_CONF_SECTION, .items = &auth},
+  };
+  static const struct wps_config_schema own = WPS_CONFIG_SCHEMA(own_items);
+  struct parsed p = parse("urlTemplate: x\n"
+                          "userEventPattern: \"*\"\n"
+                          "systemEvents: [ connect ]\n"
+                          "groupPresenceEvents: {}\n"
+                          "url: http://h/\n"
+                          "auth: { type: ManagedIdentity,\n"
+                          " managedIdentity: { resource: x } }\n");
+  struct wps_config *cfg = section_check(document_root(p.doc), NULL,
+                                         &handler_schema, &own, NULL, p.faults);
+
+  expect_faults(p.faults,
+                "t.yaml:1:1: unknown key `urlTemplate`; here it is called "
+                "`url`\n"
+                "t.yaml:2:1: unknown key `userEventPattern`; here it is called "
+                "`user_events`\n"
+                "t.yaml:3:1: unknown key `systemEvents`; here it is called "
+                "`system_events`\n"
+                "t.yaml:4:1: unknown key `groupPresenceEvents`: this version "
+                "has no presence events of groups\n"
+                "t.yaml:6:15: `type`: `ManagedIdentity`: managed identities "
+                "are there in Azure only\n"
+                "t.yaml:7:2: unknown key `managedIdentity`: managed identities "
+                "are there in Azure only\n");
+  ck_assert_ptr_nonnull(config_api.section_at(cfg, "auth", 0));
   section_free(cfg);
   parsed_free(&p);
 }
@@ -395,6 +444,7 @@ int main(void)
   tcase_add_test(t, relations);
   tcase_add_test(t, access_keys);
   tcase_add_test(t, resource_manager_names);
+  tcase_add_test(t, handler_values);
   tcase_add_test(t, hub_values);
   tcase_add_test(t, yaml_of_a_schema);
   tcase_add_test(t, defaults_can_be_read_back);

@@ -54,6 +54,12 @@ static const struct wps_config_item items[] = {
      .type = WPS_CONF_STRING,
      .flags = WPS_CONF_LIST,
      .fallback = "[one, \"two\"]"},
+    {.key = "delays",
+     .type = WPS_CONF_DURATION_MS,
+     .flags = WPS_CONF_LIST,
+     .fallback = "[1s, 3s, 5s]",
+     .min = 0,
+     .max = 60000},
     {.key = "one", .type = WPS_CONF_SECTION, .items = &inner},
     {.key = "plain", .type = WPS_CONF_SECTION, .items = &plain},
     {.key = "many",
@@ -132,6 +138,61 @@ START_TEST(defaults)
   ck_assert_ptr_null(config_api.section_at(c.cfg, "one", 1));
   ck_assert_ptr_null(config_api.section_at(c.cfg, "many", 0));
   ck_assert(!section_has(c.cfg, "flag"));
+  checked_free(&c);
+}
+END_TEST
+
+static void expect_delays(const char *text, bool written, size_t count,
+                          int64_t first)
+{
+  struct checked c = check(text);
+
+  expect_faults(c.p.faults, "");
+  ck_assert(config_api.has(c.cfg, "delays") == written);
+  ck_assert_uint_eq(config_api.count(c.cfg, "delays"), count);
+  ck_assert_int_eq(config_api.int_at(c.cfg, "delays", 0), first);
+  ck_assert_int_eq(config_api.int_at(c.cfg, "delays", count), 0);
+  checked_free(&c);
+}
+
+START_TEST(list_of_durations)
+{
+  struct checked c = check("");
+
+  ck_assert_int_eq(config_api.int_at(c.cfg, "delays", 1), 3000);
+  ck_assert_int_eq(config_api.int_at(c.cfg, "delays", 2), 5000);
+  ck_assert_int_eq(config_api.int_at(c.cfg, "number", 0), -5);
+  ck_assert_int_eq(config_api.int_at(c.cfg, "room", 0), 1048576);
+  expect_str(config_api.str_at(c.cfg, "delays", 1), "3s");
+  checked_free(&c);
+  expect_delays("", false, 3, 1000);
+  expect_delays("delays:", false, 3, 1000);
+  expect_delays("delays: []", true, 0, 0);
+  expect_delays("delays: 250ms", true, 1, 250);
+  expect_delays("delays: [ 2s, 0s ]", true, 2, 2000);
+  expect_delays("delays: [ 1s, 3s, 5s ]", true, 3, 1000);
+  expect_check("delays: [ 1s, 3 ]",
+               "t.yaml:1:15: `delays`: `3` has no unit; write 3ms, 3s, 3m or "
+               "3h\n");
+  expect_check("delays: [ 1s, 2m ]",
+               "t.yaml:1:15: `delays`: must be between 0 and 1m, not 2m\n");
+}
+END_TEST
+
+START_TEST(what_was_written)
+{
+  struct checked c = check("number: -5\nfree: ~\none: { name: x }\nmany: []\n");
+
+  expect_faults(c.p.faults, "");
+  ck_assert(config_api.has(c.cfg, "number"));
+  ck_assert(!config_api.has(c.cfg, "flag"));
+  ck_assert(!config_api.has(c.cfg, "free"));
+  ck_assert(config_api.has(c.cfg, "one"));
+  ck_assert(config_api.has(c.cfg, "many"));
+  ck_assert(!config_api.has(c.cfg, "plain"));
+  ck_assert(config_api.has(config_api.section_at(c.cfg, "one", 0), "name"));
+  ck_assert(!config_api.has(config_api.section_at(c.cfg, "one", 0), "weight"));
+  ck_assert(!config_api.has(config_api.section_at(c.cfg, "plain", 0), "depth"));
   checked_free(&c);
 }
 END_TEST
@@ -653,6 +714,8 @@ int main(void)
   TCase *t = tcase_create("all");
 
   tcase_add_test(t, defaults);
+  tcase_add_test(t, list_of_durations);
+  tcase_add_test(t, what_was_written);
   tcase_add_test(t, no_node_at_all);
   tcase_add_test(t, values);
   tcase_add_test(t, values_outlive_the_document);

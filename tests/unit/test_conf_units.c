@@ -225,6 +225,42 @@ START_TEST(secrets_from_elsewhere)
 }
 END_TEST
 
+static void expect_within(const char *text, const char *value,
+                          const char *fault)
+{
+  char why[512] = "", *out = NULL;
+  size_t len = 0;
+  bool good = parse_secrets_within((struct wps_str){text, strlen(text)}, &out,
+                                   &len, why, sizeof(why));
+
+  ck_assert_msg(good == (value != NULL), "%s: %s", text, why);
+  if (!good) {
+    ck_assert_str_eq(why, fault);
+    return;
+  }
+  ck_assert_str_eq(out, value);
+  ck_assert_uint_eq(len, strlen(value));
+  free(out);
+}
+
+START_TEST(secrets_within_a_text)
+{
+  setenv("TEST_CONF_SECRET", "a${env:TEST_CONF_SECRET}b", 1);
+  unsetenv("TEST_CONF_NONE");
+  expect_within("", "", NULL);
+  expect_within("http://h/{event}?code=$x", "http://h/{event}?code=$x", NULL);
+  expect_within("${x} ${env ${file", "${x} ${env ${file", NULL);
+  expect_within("${env:NOT_CLOSED", "${env:NOT_CLOSED", NULL);
+  /* What comes in is not looked at again. */
+  expect_within("<${env:TEST_CONF_SECRET}>", "<a${env:TEST_CONF_SECRET}b>",
+                NULL);
+  expect_within("${env:TEST_CONF_NONE}", NULL,
+                "the environment variable TEST_CONF_NONE is not set");
+  expect_within("x${env:}", NULL, "no variable is named after env:");
+  expect_within("x${file:}", NULL, "no file is named after file:");
+}
+END_TEST
+
 START_TEST(suggestions)
 {
   static const char *const known[] = {"anonymous", "ping_interval",
@@ -276,6 +312,7 @@ int main(void)
   tcase_add_test(t, secrets_from_files);
   tcase_add_test(t, secret_in_a_pipe_does_not_hang);
   tcase_add_test(t, secrets_from_elsewhere);
+  tcase_add_test(t, secrets_within_a_text);
   tcase_add_test(t, suggestions);
   suite_add_tcase(s, t);
   return run_suite(s);

@@ -46,12 +46,28 @@ static const struct {
      "HTTP/1.1 413 ", "\r\n\r\nown words"},
     {"GET /fail/ok HTTP/1.1\r\n" CLOSE, "HTTP/1.1 204 No Content\r\n", "\r\n"},
     {"GET /fail/decline HTTP/1.1\r\n" CLOSE, "HTTP/1.1 404 ", "\r\n"},
-    {"GET /fail/forbidden HTTP/1.1\r\n" CLOSE, "HTTP/1.1 403 ", "Forbidden"},
+    {"GET /fail/forbidden HTTP/1.1\r\n" CLOSE, "HTTP/1.1 403 ",
+     "Content-Length: 0\r\n"},
+    {"GET /%65cho HTTP/1.1\r\n" CLOSE, "HTTP/1.1 200 OK\r\n",
+     "Content-Length: 0\r\n"},
+    {"HEAD /api/%68ealth HTTP/1.1\r\nAuthorization: Bearer bad\r\n" CLOSE,
+     "HTTP/1.1 200 OK\r\n", "Content-Length: 2\r\n"},
+    {"HEAD /own HTTP/1.1\r\n" CLOSE, "HTTP/1.1 404 Not Found\r\n",
+     "Content-Length: 9\r\nConnection: close\r\n"
+     "Content-Type: application/json; charset=utf-8\r\n"
+     "x-ms-error-code: Warning.User.NotExisted\r\n\r\n"},
+    {"GET /own HTTP/1.1\r\n" CLOSE, "HTTP/1.1 404 Not Found\r\n",
+     "x-ms-error-code: Warning.User.NotExisted\r\n\r\nown words"},
+    {"HEAD /own/pair HTTP/1.1\r\n" CLOSE, "HTTP/1.1 404 ", "x-ms-error-code"},
+    {"GET /own/pair HTTP/1.1\r\n" CLOSE, "HTTP/1.1 200 OK\r\n",
+     "Content-Length: 0\r\n"},
     {"GET /fail/header HTTP/1.1\r\n" CLOSE, "HTTP/1.1 500 ", "\r\n"},
     {"GET /fail/code HTTP/1.1\r\n" CLOSE, "HTTP/1.1 500 ", "\r\n"},
     {"GET /fail/principal HTTP/1.1\r\n" CLOSE, "HTTP/1.1 500 ", "\r\n"},
     {"GET /owner HTTP/1.1\r\n" CLOSE, "HTTP/1.1 401 ",
      "WWW-Authenticate: Bearer\r\n"},
+    {"GET /owner HTTP/1.1\r\n" CLOSE, "HTTP/1.1 401 Unauthorized\r\n",
+     "Content-Length: 0\r\n"},
     {"GET /owner HTTP/1.1\r\nX-Role: nobody\r\n" CLOSE, "HTTP/1.1 401 ",
      "\r\n"},
     {"GET /owner HTTP/1.1\r\nX-Role: down\r\n" CLOSE, "HTTP/1.1 502 ", "\r\n"},
@@ -84,6 +100,8 @@ START_TEST(test_simple)
   expect_in(text, simple[_i].part);
   expect_in(text, "\r\nDate: ");
   ck_assert_ptr_null(strstr(text, "Evil"));
+  if (strstr(text, " 204 ") != NULL)
+    ck_assert_ptr_null(strstr(text, "Content-Length"));
   ck_assert_ptr_null(strstr(text, "Server:"));
   ck_assert_ptr_null(strstr(text, "RESET"));
   ck_assert_ptr_null(strstr(text, "TIMEOUT"));
@@ -169,6 +187,30 @@ START_TEST(test_pipelining)
   ck_assert(strstr(text, "one") < strstr(text, "two"));
   ck_assert(strstr(text, "two") < strstr(text, "X-Own"));
   ck_assert(strstr(text, "X-Own") < strstr(text, "WWW-Auth"));
+  free(text);
+}
+END_TEST
+
+/* Each is answered from another thread, and still in its turn. */
+START_TEST(test_pipelined_answers_in_order)
+{
+  char request[16384], number[16], *text;
+  const char *at;
+  size_t len = 0;
+
+  for (int i = 100; i < 200; i++)
+    len += (size_t)snprintf(request + len, sizeof(request) - len,
+                            "POST /later HTTP/1.1\r\nContent-Length: 4\r\n%s"
+                            "<%d",
+                            i < 199 ? KEEP : CLOSE, i);
+  text = exchange(request);
+  ck_assert_uint_eq(count_of(text, "HTTP/1.1 200 "), 100);
+  at = text;
+  for (int i = 100; i < 200; i++) {
+    snprintf(number, sizeof(number), "<%d", i);
+    at = strstr(at, number);
+    ck_assert_ptr_nonnull(at);
+  }
   free(text);
 }
 END_TEST
@@ -496,7 +538,7 @@ static void drain(void *arg)
 
 START_TEST(test_draining)
 {
-  int idle = dial(), fresh = dial();
+  int idle = dial(), fresh = dial(), api = dial(), page = dial();
   char text[4096], *all;
 
   say(idle, "GET /api/health HTTP/1.1\r\n" KEEP);
@@ -511,6 +553,35 @@ START_TEST(test_draining)
   expect_in(all, "Retry-After: ");
   expect_in(all, "Connection: close\r\n");
   free(all);
+  /* Management is for another server now, pages are not. */
+  say(api, "GET /owner HTTP/1.1\r\n" KEEP);
+  all = hear_all(api);
+  expect_head(all, "HTTP/1.1 503 ");
+  expect_in(all, "Content-Length: 0\r\n");
+  expect_in(all, "Retry-After: ");
+  free(all);
+  say(page, "GET /echo HTTP/1.1\r\n" KEEP);
+  all = hear_all(page);
+  expect_head(all, "HTTP/1.1 200 ");
+  free(all);
+}
+END_TEST
+
+/* A client that does not listen while it sends gets its answer. */
+START_TEST(test_refused_large_body)
+{
+  size_t len = 4 * 1024 * 1024;
+  char *bytes = calloc(1, len), *text;
+  int fd = dial();
+
+  say(fd, "POST /echo/small HTTP/1.1\r\nContent-Length: 4194304\r\n" KEEP);
+  say_bytes(fd, bytes, len);
+  text = hear_all(fd);
+  expect_head(text, "HTTP/1.1 413 ");
+  expect_in(text, "own words");
+  ck_assert_ptr_null(strstr(text, "RESET"));
+  free(text);
+  free(bytes);
 }
 END_TEST
 
@@ -553,11 +624,13 @@ int main(void)
   tcase_add_test(tc, test_too_long);
   tcase_add_test(tc, test_keep_alive);
   tcase_add_test(tc, test_pipelining);
+  tcase_add_test(tc, test_pipelined_answers_in_order);
   tcase_add_test(tc, test_much_pipelining);
   tcase_add_test(tc, test_byte_by_byte);
   tcase_add_test(tc, test_expect_continue);
   tcase_add_test(tc, test_refused_body_and_the_answer);
   tcase_add_test(tc, test_large_body);
+  tcase_add_test(tc, test_refused_large_body);
   tcase_add_test(tc, test_large_answer);
   tcase_add_test(tc, test_half_closed);
   tcase_add_test(tc, test_client_gone_while_a_route_works);

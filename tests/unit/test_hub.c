@@ -2,18 +2,22 @@
 /* Hubs, groups, users and fan-out on one and on several workers, with clients
  * that are nothing but their place in the index. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "hub/fanout.h"
+#include "hub/filter.h"
 #include "hub/shared.h"
 #include "plug/plugin.h"
 
 /* A client of this test: counts what it gets, and may leave in the middle. */
 struct client {
   struct hub_client hub; /* first */
+  struct wps_str id, user;
   struct wps_member *leaves;
+  const struct wps_target *publishes; /* inside deliver(), once */
   unsigned got;
 };
 
@@ -23,8 +27,17 @@ static void deliver(struct hub_client *c, struct wps_member *m,
   struct client *client = (struct client *)c;
 
   (void)m;
-  (void)f;
   client->got++;
+  if (client->publishes != NULL) {
+    const struct wps_target *t = client->publishes;
+    uint64_t receivers;
+    bool later;
+
+    client->publishes = NULL;
+    ck_assert_int_eq(
+        hub_publish(c->hw->worker, t, c, f->msg, NULL, &receivers, &later),
+        WPS_OK);
+  }
   if (client->leaves != NULL) {
     struct wps_member *leaving = client->leaves;
 
@@ -39,7 +52,21 @@ static struct hub_client *find(struct wps_worker *w, struct wps_conn_ref ref)
   return (struct hub_client *)(uintptr_t)ref.opaque[1];
 }
 
-static const struct hub_ops ops = {deliver, find};
+static bool facts(const struct hub_client *c, struct hub_facts *out)
+{
+  const struct client *client = (const struct client *)c;
+
+  *out = (struct hub_facts){client->id, client->user, STR_NONE};
+  return true;
+}
+
+static struct wps_conn_ref ref_of(const struct hub_client *c)
+{
+  return (struct wps_conn_ref){
+      {(uint64_t)c->hw->worker->index << 32, (uint64_t)(uintptr_t)c}};
+}
+
+static const struct hub_ops ops = {deliver, find, ref_of, facts};
 static const struct hub_settings settings[] = {
     {.pattern = {"*", 1}, .ping_interval_ms = 1000}};
 
@@ -78,6 +105,8 @@ static void client_make(struct client *c, struct hub_worker *hw,
       {(uint64_t)hw->worker->index << 32, (uint64_t)(uintptr_t)c}};
 
   memset(c, 0, sizeof(*c));
+  c->id = str_from(id);
+  c->user = user;
   list_init(&c->hub.in_hub);
   list_init(&c->hub.in_user);
   ck_assert_int_eq(hub_add(hw, &c->hub, user), WPS_OK);
@@ -113,6 +142,21 @@ static struct wps_message *message(void)
   return message_api.create(&info);
 }
 
+static uint64_t publish_to(struct world *x, const struct wps_target *t,
+                           struct client *self)
+{
+  struct wps_message *m = message();
+  uint64_t receivers;
+  bool later;
+
+  ck_assert_int_eq(hub_publish(x->w, t, self != NULL ? &self->hub : NULL, m,
+                               NULL, &receivers, &later),
+                   WPS_OK);
+  ck_assert(!later);
+  message_unref(m);
+  return receivers;
+}
+
 static uint64_t publish(struct world *x, uint32_t kind, const char *name,
                         const struct wps_str *excluded, size_t count,
                         struct client *self)
@@ -124,14 +168,18 @@ static uint64_t publish(struct world *x, uint32_t kind, const char *name,
                          .excluded = excluded,
                          .excluded_count = count,
                          .flags = self != NULL ? WPS_TARGET_NOT_SELF : 0};
-  struct wps_message *m = message();
-  uint64_t receivers;
 
-  ck_assert_int_eq(
-      hub_publish(x->w, &t, self != NULL ? &self->hub : NULL, m, &receivers),
-      WPS_OK);
-  message_unref(m);
-  return receivers;
+  return publish_to(x, &t, self);
+}
+
+static const struct wps_filter *filter(const char *text)
+{
+  const struct wps_filter *f;
+  char why[200] = "";
+
+  ck_assert_msg(filter_new(str_from(text), &f, why, sizeof(why)) == WPS_OK,
+                "%s", why);
+  return f;
 }
 
 START_TEST(names)
@@ -221,6 +269,140 @@ START_TEST(targets_and_exclusions)
 }
 END_TEST
 
+START_TEST(a_filter_is_one_more_condition)
+{
+  struct world x;
+  struct client c[4];
+  struct hub_client **selected;
+  struct wps_str excluded[] = {STR("c0")};
+  struct wps_target t = {
+      .struct_size = sizeof(t), .kind = WPS_TO_HUB, .hub = STR("chat")};
+  static const char *const ids[] = {"c0", "c1", "c2", "c3"};
+  size_t count;
+
+  world_make(&x, 1);
+  for (size_t i = 0; i < 4; i++) {
+    client_make(&c[i], x.hw, i < 2 ? STR("alice") : STR_NONE, ids[i]);
+    join(&c[i], "g");
+  }
+  join(&c[1], "h");
+  join(&c[2], "h");
+  t.filter = filter("'h' in groups");
+  ck_assert_uint_eq(publish_to(&x, &t, NULL), 2);
+  ck_assert_uint_eq(hub_count(x.hw, &t), 2);
+  t.kind = WPS_TO_GROUP;
+  t.name = STR("g");
+  ck_assert_uint_eq(publish_to(&x, &t, NULL), 2);
+  t.kind = WPS_TO_USER;
+  t.name = STR("alice");
+  ck_assert_uint_eq(publish_to(&x, &t, NULL), 1);
+  t.kind = WPS_TO_CONN;
+  t.name = STR("c2");
+  ck_assert_uint_eq(publish_to(&x, &t, NULL), 1);
+  t.name = STR("c3");
+  ck_assert_uint_eq(publish_to(&x, &t, NULL), 0);
+  ck_assert_uint_eq(hub_count(x.hw, &t), 0);
+  filter_unref(t.filter);
+  ck_assert_uint_eq(c[0].got, 0);
+  ck_assert_uint_eq(c[1].got, 3);
+  ck_assert_uint_eq(c[2].got, 3);
+  ck_assert_uint_eq(c[3].got, 0);
+  /* With the list and the publisher, too. */
+  t.kind = WPS_TO_HUB;
+  t.filter = filter("userId eq 'alice'");
+  t.excluded = excluded;
+  t.excluded_count = 1;
+  ck_assert_uint_eq(hub_count(x.hw, &t), 1);
+  ck_assert_int_eq(hub_select(x.hw, &t, &selected, &count), WPS_OK);
+  ck_assert_uint_eq(count, 1);
+  ck_assert_ptr_eq(selected[0], &c[1].hub);
+  free(selected);
+  t.flags = WPS_TARGET_NOT_SELF;
+  ck_assert_uint_eq(publish_to(&x, &t, &c[1]), 0);
+  filter_unref(t.filter);
+  for (size_t i = 0; i < 4; i++)
+    client_end(&c[i], ids[i]);
+  world_free(&x);
+}
+END_TEST
+
+/* One that gets the message publishes inside deliver(), with others excluded:
+ * the walk around it goes on passing over its own. */
+START_TEST(a_publish_within_leaves_exclusions_alone)
+{
+  struct world x;
+  struct client c[5];
+  struct wps_str excluded[] = {STR("c3")};
+  struct wps_target inner = {.struct_size = sizeof(inner),
+                             .kind = WPS_TO_HUB,
+                             .hub = STR("chat"),
+                             .excluded = excluded,
+                             .excluded_count = 1,
+                             .flags = WPS_TARGET_NOT_SELF};
+  struct wps_target outer = {.struct_size = sizeof(outer),
+                             .kind = WPS_TO_HUB,
+                             .hub = STR("chat"),
+                             .excluded = excluded,
+                             .excluded_count = 1};
+  static const char *const ids[] = {"c0", "c1", "c2", "c3", "c4"};
+
+  world_make(&x, 1);
+  for (size_t i = 0; i < 5; i++)
+    client_make(&c[i], x.hw, i == 4 ? STR("alice") : STR("bob"), ids[i]);
+  outer.filter = filter("userId eq 'bob'");
+  inner.filter = filter("connectionId ne 'c1'");
+  c[0].publishes = &inner;
+  c[2].publishes = &inner;
+  ck_assert_uint_eq(publish_to(&x, &outer, NULL), 3);
+  /* From outside to 0, 1 and 2; from 0 to 2 and 4, and then from 2, which is
+   * reached first by the inner one, to 0 and 4. */
+  ck_assert_uint_eq(c[0].got, 2);
+  ck_assert_uint_eq(c[1].got, 1);
+  ck_assert_uint_eq(c[2].got, 2);
+  ck_assert_uint_eq(c[3].got, 0);
+  ck_assert_uint_eq(c[4].got, 2);
+  ck_assert_ptr_null(x.hw->walk);
+  filter_unref(outer.filter);
+  filter_unref(inner.filter);
+  for (size_t i = 0; i < 5; i++)
+    client_end(&c[i], ids[i]);
+  world_free(&x);
+}
+END_TEST
+
+START_TEST(many_memberships_are_found_like_few)
+{
+  struct world x;
+  struct client c;
+  char name[16];
+
+  world_make(&x, 1);
+  client_make(&c, x.hw, STR_NONE, "c");
+  for (unsigned round = 0; round < 2; round++) {
+    for (unsigned i = 0; i < 40; i++) {
+      snprintf(name, sizeof(name), "g%u", i);
+      ck_assert_ptr_null(group_membership(&c.hub, str_from(name)));
+      join(&c, name);
+      for (unsigned k = 0; k <= i; k++) {
+        struct wps_member *m;
+
+        snprintf(name, sizeof(name), "g%u", k);
+        m = group_membership(&c.hub, str_from(name));
+        ck_assert_ptr_nonnull(m);
+        ck_assert(str_eq_c(m->group->name, name));
+      }
+    }
+    for (unsigned i = 0; i < 40; i++) {
+      snprintf(name, sizeof(name), "g%u", (i * 7) % 40);
+      group_leave(group_membership(&c.hub, str_from(name)));
+      ck_assert_ptr_null(group_membership(&c.hub, str_from(name)));
+    }
+  }
+  client_end(&c, "c");
+  world_free(&x);
+}
+END_TEST
+
 START_TEST(a_membership_is_known_to_all_workers_at_once)
 {
   struct world x;
@@ -292,6 +474,9 @@ int main(void)
   tcase_add_test(tc, names);
   tcase_add_test(tc, who_leaves_during_a_walk_does_not_upset_it);
   tcase_add_test(tc, targets_and_exclusions);
+  tcase_add_test(tc, a_filter_is_one_more_condition);
+  tcase_add_test(tc, a_publish_within_leaves_exclusions_alone);
+  tcase_add_test(tc, many_memberships_are_found_like_few);
   tcase_add_test(tc, a_membership_is_known_to_all_workers_at_once);
   tcase_add_test(tc, hubs_are_bounded);
   tcase_add_test(tc, an_id_is_taken_once);

@@ -17,12 +17,14 @@
 #define NOW_MS INT64_C(1000000000)
 #define OK_CLAIMS "\"aud\":\"me\",\"exp\":1000000"
 
-static bool hs256(void *arg, struct wps_bytes data, const uint8_t mac[32])
+static bool hs256(void *arg, bool generated, struct wps_bytes data,
+                  const uint8_t mac[32])
 {
   unsigned char own[32];
   unsigned len = sizeof(own);
 
-  (void)arg;
+  if (arg != NULL)
+    *(bool *)arg = generated;
   HMAC(EVP_sha256(), TEST_KEY, sizeof(TEST_KEY) - 1, data.ptr, data.len, own,
        &len);
   return CRYPTO_memcmp(own, mac, sizeof(own)) == 0;

@@ -32,9 +32,10 @@ START_TEST(hmac_is_the_usual_one)
 
   ck_assert_int_eq(keys_sign(k, 0, STR(""), data, mac), WPS_OK);
   ck_assert_mem_eq(mac, expected, sizeof(mac));
-  ck_assert_int_eq(keys_verify(k, 0, STR(""), data, mac), WPS_OK);
+  ck_assert_int_eq(keys_verify(k, 0, STR(""), data, mac, NULL), WPS_OK);
   mac[31] ^= 1;
-  ck_assert_int_eq(keys_verify(k, 0, STR(""), data, mac), WPS_EUNAUTHORIZED);
+  ck_assert_int_eq(keys_verify(k, 0, STR(""), data, mac, NULL),
+                   WPS_EUNAUTHORIZED);
   ck_assert_int_eq(keys_sign(k, 1, STR(""), data, mac), WPS_ENOTFOUND);
   keys_free(k);
 }
@@ -47,8 +48,9 @@ START_TEST(purposes_do_not_mix)
   uint8_t mac[KEYS_MAC_LEN];
 
   ck_assert_int_eq(keys_sign(k, KEYS_SERVICE, STR("a"), data, mac), WPS_OK);
-  ck_assert_int_eq(keys_verify(k, KEYS_SERVICE, STR("a"), data, mac), WPS_OK);
-  ck_assert_int_eq(keys_verify(k, KEYS_SERVICE, STR("b"), data, mac),
+  ck_assert_int_eq(keys_verify(k, KEYS_SERVICE, STR("a"), data, mac, NULL),
+                   WPS_OK);
+  ck_assert_int_eq(keys_verify(k, KEYS_SERVICE, STR("b"), data, mac, NULL),
                    WPS_EUNAUTHORIZED);
   keys_free(k);
 }
@@ -59,8 +61,9 @@ START_TEST(without_keys_nothing_verifies)
   struct keys *k = keys_new(NULL, 0, (struct wps_bytes){NULL, 0});
   uint8_t mac[KEYS_MAC_LEN] = {0};
 
-  ck_assert_int_eq(keys_verify(k, 0, STR(""), (struct wps_bytes){"x", 1}, mac),
-                   WPS_ENOTFOUND);
+  ck_assert_int_eq(
+      keys_verify(k, 0, STR(""), (struct wps_bytes){"x", 1}, mac, NULL),
+      WPS_ENOTFOUND);
   keys_free(k);
 }
 END_TEST

@@ -256,6 +256,58 @@ START_TEST(counts_are_bounded)
 }
 END_TEST
 
+/* azure-server.md 7.12: over the limit nothing is changed; taking away what
+ * nobody has takes no room, so that it works also then. */
+START_TEST(a_full_list_of_grants)
+{
+  struct roles r = {0};
+  char name[16];
+
+  for (unsigned i = 0; i < 2 * ROLES_LITERALS_MAX; i++) {
+    snprintf(name, sizeof(name), "no%u", i);
+    ck_assert_int_eq(roles_revoke(&r, WPS_ACT_JOIN, s(name)), WPS_OK);
+  }
+  for (unsigned i = 0; i < ROLES_LITERALS_MAX; i++) {
+    snprintf(name, sizeof(name), "g%u", i);
+    ck_assert_int_eq(roles_grant(&r, WPS_ACT_JOIN, s(name)), WPS_OK);
+  }
+  ck_assert_int_eq(roles_grant(&r, WPS_ACT_JOIN, s("more")), WPS_ELIMIT);
+  ck_assert(!roles_allow(&r, WPS_ACT_JOIN, s("more")));
+  ck_assert_int_eq(roles_revoke(&r, WPS_ACT_JOIN, s("more")), WPS_OK);
+  ck_assert_int_eq(roles_grant(&r, WPS_ACT_JOIN, s("g7")), WPS_OK);
+  ck_assert_int_eq(roles_grant(&r, WPS_ACT_PUBLISH, s("more")), WPS_OK);
+  for (unsigned i = 0; i < ROLES_LITERALS_MAX; i++) {
+    snprintf(name, sizeof(name), "g%u", i);
+    ck_assert(roles_allow(&r, WPS_ACT_JOIN, s(name)));
+  }
+  /* Room for one again. */
+  ck_assert_int_eq(roles_revoke(&r, WPS_ACT_JOIN, s("g7")), WPS_OK);
+  ck_assert_int_eq(roles_grant(&r, WPS_ACT_JOIN, s("more")), WPS_OK);
+  ck_assert(roles_allow(&r, WPS_ACT_JOIN, s("more")));
+  ck_assert(!roles_allow(&r, WPS_ACT_JOIN, s("g7")));
+  roles_free(&r);
+}
+END_TEST
+
+/* A literal decides against the role, until it is granted again. */
+START_TEST(a_denial_of_what_a_role_allows)
+{
+  struct skipped k;
+  struct roles r = with("webpubsub.sendToGroup", &k);
+
+  ck_assert_int_eq(roles_revoke(&r, WPS_ACT_PUBLISH, s("g")), WPS_OK);
+  ck_assert_int_eq(roles_revoke(&r, WPS_ACT_PUBLISH, s("g")), WPS_OK);
+  ck_assert(!roles_allow(&r, WPS_ACT_PUBLISH, s("g")));
+  ck_assert(roles_allow(&r, WPS_ACT_PUBLISH, s("h")));
+  ck_assert_int_eq(roles_grant(&r, WPS_ACT_PUBLISH, s("g")), WPS_OK);
+  ck_assert_int_eq(roles_grant(&r, WPS_ACT_PUBLISH, s("g")), WPS_OK);
+  ck_assert(roles_allow(&r, WPS_ACT_PUBLISH, s("g")));
+  ck_assert_int_eq(roles_revoke(&r, WPS_ACT_PUBLISH, s("g")), WPS_OK);
+  ck_assert(!roles_allow(&r, WPS_ACT_PUBLISH, s("g")));
+  roles_free(&r);
+}
+END_TEST
+
 int main(void)
 {
   Suite *suite = suite_create("roles");
@@ -273,6 +325,8 @@ int main(void)
   tcase_add_test(tc, matcher_agrees_with_the_obvious_one);
   tcase_add_test(tc, c44_grant_and_revoke);
   tcase_add_test(tc, counts_are_bounded);
+  tcase_add_test(tc, a_full_list_of_grants);
+  tcase_add_test(tc, a_denial_of_what_a_role_allows);
   suite_add_tcase(suite, tc);
   runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);

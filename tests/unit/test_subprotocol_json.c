@@ -285,6 +285,28 @@ START_TEST(c72_no_handler)
 }
 END_TEST
 
+/* azure-server.md 3.13: the older behaviour, on demand. */
+START_TEST(drop_on_event_failure)
+{
+  for (int i = 0; i < 2; i++) {
+    teardown();
+    fake.drop_on_event_failure = true;
+    setup();
+    frame("{\"type\":\"event\",\"event\":\"e\",\"ackId\":4,\"data\":1}");
+    fake_answer(WPS_EUNAVAILABLE, NULL);
+    ck_assert_ptr_nonnull(strstr(fake_sent(conn), "InternalServerError"));
+    ck_assert(!conn->closed);
+    fake.event_rc = i == 0 ? WPS_OK : WPS_ENOTFOUND;
+    frame("{\"type\":\"event\",\"event\":\"e\",\"data\":1}");
+    if (i == 0)
+      fake_answer(WPS_EUNAVAILABLE, NULL);
+    sends(NULL);
+    ck_assert_uint_eq(conn->code, 1011);
+    ck_assert_str_eq(conn->reason, "Internal server error");
+  }
+}
+END_TEST
+
 START_TEST(c64_c73_order)
 {
   frame("{\"type\":\"event\",\"event\":\"a\",\"ackId\":1,\"data\":1}");
@@ -326,12 +348,64 @@ END_TEST
 START_TEST(too_many_wait)
 {
   frame("{\"type\":\"event\",\"event\":\"a\",\"data\":1}");
-  for (int i = 0; i < 1000; i++)
+  for (int i = 0; i < 999; i++)
     frame("{\"type\":\"joinGroup\",\"group\":\"g\"}");
-  ck_assert(!conn->closed);
+  ck_assert(!conn->held);
+  frame("{\"type\":\"event\",\"event\":\"b\",\"data\":1}");
+  ck_assert(conn->held);
+  /* What the core has read already is still taken, and so are pings. */
+  frame("{\"type\":\"joinGroup\",\"group\":\"h\"}");
   frame("{\"type\":\"ping\"}");
   sends("{\"type\":\"pong\"}");
-  frame("{\"type\":\"joinGroup\",\"group\":\"g\"}");
+  for (int i = 0; i < 500; i++)
+    frame("{\"type\":\"event\",\"event\":\"c\",\"data\":1}");
+  fake_answer(WPS_OK, NULL); /* 501 wait */
+  ck_assert(conn->held);
+  fake_answer(WPS_OK, NULL); /* 499 wait: the join is not one any more */
+  ck_assert(!conn->held);
+  ck_assert(!conn->closed);
+  asked(1000, FAKE_EVENT, "b");
+  asked(1001, FAKE_JOIN, "h");
+  asked(1002, FAKE_EVENT, "c");
+}
+END_TEST
+
+/* Events and messages behind an event are not lost with the client. */
+START_TEST(what_waits_at_the_end)
+{
+  frame("{\"type\":\"event\",\"event\":\"a\",\"ackId\":1,\"data\":1}");
+  frame("{\"type\":\"event\",\"event\":\"a\",\"ackId\":1,\"data\":1}");
+  frame("{\"type\":\"event\",\"event\":\"b\",\"ackId\":2,\"data\":2}");
+  frame("{\"type\":\"event\",\"event\":\"b\",\"ackId\":2,\"data\":2}");
+  frame("{\"type\":\"joinGroup\",\"group\":\"g\",\"ackId\":3}");
+  frame("{\"type\":\"sendToGroup\",\"group\":\"g\",\"noEcho\":true,"
+        "\"data\":3}");
+  frame("{\"type\":\"event\",\"event\":\"c\",\"data\":4}");
+  ck_assert_uint_eq(fake.asked_count, 1);
+  fake_gone(conn);
+  conn = NULL;
+  ck_assert_uint_eq(fake.asked_count, 4);
+  asked(1, FAKE_EVENT, "b");
+  ck_assert_uint_eq(asked(2, FAKE_PUBLISH, "g")->target_flags,
+                    WPS_TARGET_NOT_SELF);
+  asked(3, FAKE_EVENT, "c");
+  payload(3, WPS_DATA_JSON, "4", 1);
+  for (int i = 0; i < 3; i++)
+    fake_answer(WPS_OK, NULL);
+}
+END_TEST
+
+/* The core keeps to one receive buffer; more than that has a bound. */
+START_TEST(far_too_many_wait)
+{
+  int taken = 0;
+
+  frame("{\"type\":\"event\",\"event\":\"a\",\"data\":1}");
+  while (!conn->closed && taken < 100000) {
+    frame("{\"type\":\"joinGroup\",\"group\":\"g\"}");
+    taken++;
+  }
+  ck_assert_int_eq(taken, 1000 + 256 * 1024 / 6 + 1);
   ck_assert_uint_eq(conn->code, 1008);
   ck_assert_str_eq(conn->reason,
                    "Too many requests wait for an event handler.");
@@ -351,10 +425,12 @@ START_TEST(too_many_bytes_wait)
   memcpy(text, head, sizeof(head) - 1);
   memcpy(text + sizeof(text) - 3, "]}", 3);
   frame("{\"type\":\"event\",\"event\":\"a\",\"data\":1}");
-  while (!conn->closed && sent++ < 100)
+  while (!conn->held && sent++ < 100)
     frame(text);
   ck_assert_int_eq(sent, 6); /* five of 200 kB fit into 1 MiB */
-  ck_assert_uint_eq(conn->code, 1008);
+  ck_assert(!conn->closed);
+  fake_answer(WPS_OK, NULL);
+  ck_assert(!conn->held);
 }
 END_TEST
 
@@ -365,7 +441,8 @@ START_TEST(the_client_has_gone)
   fake_gone(conn);
   conn = NULL;
   fake_answer(WPS_OK, NULL);
-  ck_assert_uint_eq(fake.asked_count, 1);
+  ck_assert_uint_eq(fake.asked_count, 2); /* the second was raised at the end */
+  fake_answer(WPS_EUNAVAILABLE, NULL);
 }
 END_TEST
 
@@ -534,7 +611,7 @@ START_TEST(c78_closed_by_a_command)
 
   ops->closing(conn, conn->state, &how);
   sends("{\"type\":\"system\",\"event\":\"disconnected\",\"message\":"
-        "\"ban\\\"ned\"}");
+        "\"Application server closed the connection. Reason: ban\\\"ned\"}");
   ck_assert_uint_eq(how.code, 1000);
   ck_assert_uint_eq(how.reason.len, 0);
 }
@@ -667,8 +744,11 @@ int main(void)
   tcase_add_test(t, c70_answer_before_ack);
   tcase_add_test(t, metadata_cannot_write_headers);
   tcase_add_test(t, c72_no_handler);
+  tcase_add_test(t, drop_on_event_failure);
   tcase_add_test(t, c64_c73_order);
   tcase_add_test(t, too_many_wait);
+  tcase_add_test(t, what_waits_at_the_end);
+  tcase_add_test(t, far_too_many_wait);
   tcase_add_test(t, too_many_bytes_wait);
   tcase_add_test(t, the_client_has_gone);
   tcase_add_test(t, dones_without_the_client);

@@ -180,11 +180,15 @@ START_TEST(c51_closed_by_a_command)
                             .cause = WPS_CLOSED_COMMAND,
                             .code = 1000,
                             .reason = WPS_STR_INIT("banned")};
+  static const char told[] =
+      "Application server closed the connection. Reason: banned";
 
   ops->closing(conn, conn->state, &how);
   ck_assert_ptr_null(fake_sent(conn));
   ck_assert_uint_eq(how.code, 1000);
   ck_assert_mem_eq(how.reason.ptr, "banned", 6);
+  ck_assert_uint_eq(how.told.len, sizeof(told) - 1);
+  ck_assert_mem_eq(how.told.ptr, told, sizeof(told) - 1);
 }
 END_TEST
 

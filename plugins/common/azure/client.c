@@ -10,6 +10,10 @@
 #include "plugins/common/azure/event.h"
 #include "plugins/common/azure/names.h"
 
+/* What may still come from a client that is held: a receive buffer of the
+ * smallest frames. */
+enum { WAITING_MORE = 256 * 1024 / 6 };
+
 /* A request that waits for its turn; its payload is a message already. */
 struct azure_waiting {
   struct azure_waiting *next;
@@ -56,6 +60,8 @@ void azure_client_clear(struct azure_client *client)
   drop_waiting(client);
   azure_acks_free(client->acks);
   client->acks = NULL;
+  free(client->told);
+  client->told = NULL;
 }
 
 void azure_client_close(struct azure_client *client, struct wps_conn *conn,
@@ -84,6 +90,14 @@ static void answer(struct azure_client *client, struct wps_conn *conn,
     wps->log->write(client->rules->self, conn, WPS_LOG_DEBUG,
                     "request without ackId failed: %.*s", (int)error->name.len,
                     error->name.ptr);
+}
+
+/* An event that nobody wants to hear of (azure-server.md 3.13). */
+static void event_failed(struct azure_client *client, struct wps_conn *conn)
+{
+  answer(client, conn, 0, 0, &internal_error);
+  if (client->rules->drop_on_event_failure)
+    azure_client_close(client, conn, 1011, internal_error.message);
 }
 
 static void answer_duplicate(struct azure_client *client, struct wps_conn *conn,
@@ -192,7 +206,7 @@ static void on_answer(struct wps_conn *conn, void *arg, uint64_t tag,
   if (wants_ack)
     finish(client, conn, tag, status);
   else if (status != WPS_OK)
-    answer(client, conn, 0, 0, &internal_error);
+    event_failed(client, conn);
   run_waiting(client, conn);
 }
 
@@ -291,6 +305,8 @@ static void start(struct azure_client *client, struct wps_conn *conn,
     wps->message->unref(own);
   if (rc != WPS_OK && wants_ack)
     finish(client, conn, req->id, rc);
+  else if (rc != WPS_OK && req->kind == AZURE_EVENT)
+    event_failed(client, conn);
   else if (rc != WPS_OK)
     answer(client, conn, 0, 0, &internal_error);
 }
@@ -334,6 +350,24 @@ static bool must_wait(const struct azure_client *client,
           azure_acks_find(client->acks, req->id) == AZURE_ACK_PENDING);
 }
 
+static bool waiting_full(const struct azure_client *client, uint32_t parts)
+{
+  return (uint64_t)client->waiting * parts >= client->rules->waiting_max ||
+         client->waiting_bytes * parts >= client->rules->waiting_bytes_max;
+}
+
+/* Full: nothing is read from it; half empty: it is read again. */
+static void regulate(struct azure_client *client, struct wps_conn *conn)
+{
+  bool held = client->flags & AZURE_CLIENT_HELD;
+
+  if (client->flags & AZURE_CLIENT_CLOSED ||
+      (held ? waiting_full(client, 2) : !waiting_full(client, 1)))
+    return;
+  client->flags ^= AZURE_CLIENT_HELD;
+  wps->conn->hold(conn, !held);
+}
+
 static void run_waiting(struct azure_client *client, struct wps_conn *conn)
 {
   while (client->first != NULL && !must_wait(client, &client->first->req)) {
@@ -349,6 +383,35 @@ static void run_waiting(struct azure_client *client, struct wps_conn *conn)
       wps->message->unref(w->msg);
     free(w);
   }
+  regulate(client, conn);
+}
+
+/* Is it a repetition of one that is under way or was? */
+static bool repeated(struct azure_client *client,
+                     const struct azure_request *req)
+{
+  if (!(req->flags & AZURE_HAS_ACK))
+    return false;
+  if (azure_acks_find(client->acks, req->id) != AZURE_ACK_NEW)
+    return true;
+  (void)azure_acks_begin(&client->acks, req->id);
+  return false;
+}
+
+void azure_client_end(struct azure_client *client, struct wps_conn *conn)
+{
+  struct azure_waiting *w;
+
+  for (w = client->first; w != NULL; w = w->next) {
+    if (repeated(client, &w->req))
+      continue;
+    if (w->req.kind == AZURE_EVENT)
+      (void)azure_event(conn, w->req.name, w->msg, on_answer, client, 0);
+    else if (w->req.kind == AZURE_SEND &&
+             wps->conn->allowed(conn, WPS_ACT_PUBLISH, w->req.name))
+      (void)publish(client, conn, &w->req, w->msg, NULL);
+  }
+  drop_waiting(client);
 }
 
 static int wait_for_turn(struct azure_client *client, struct wps_conn *conn,
@@ -359,8 +422,7 @@ static int wait_for_turn(struct azure_client *client, struct wps_conn *conn,
 
   for (size_t i = 0; i < req->metadata_count; i++)
     bytes += req->metadata[i].name.len + req->metadata[i].value.len;
-  if (client->waiting >= client->rules->waiting_max ||
-      client->waiting_bytes + bytes > client->rules->waiting_bytes_max) {
+  if (client->waiting >= client->rules->waiting_max + WAITING_MORE) {
     azure_client_close(client, conn, 1008, too_many_waiting);
     return WPS_OK;
   }
@@ -388,6 +450,7 @@ static int wait_for_turn(struct azure_client *client, struct wps_conn *conn,
   client->last = w;
   client->waiting++;
   client->waiting_bytes += bytes;
+  regulate(client, conn);
   return WPS_OK;
 }
 

@@ -40,9 +40,11 @@ struct azure_writer {
 struct azure_rules {
   struct wps_instance *self;
   const struct azure_writer *writer;
-  uint32_t ack_window;  /* successes remembered for each client */
-  uint32_t waiting_max; /* requests behind an event */
+  uint32_t ack_window; /* successes remembered for each client */
+  /* Requests behind an event; while there are so many, the client is held. */
+  uint32_t waiting_max;
   size_t waiting_bytes_max;
+  bool drop_on_event_failure; /* of an event without ack id */
   struct wps_session session; /* of reliable clients */
 };
 
@@ -50,7 +52,8 @@ enum {
   AZURE_CLIENT_RELIABLE = 1 << 0,
   AZURE_CLIENT_EVENT = 1 << 1,     /* an event is under way */
   AZURE_CLIENT_EVENT_ACK = 1 << 2, /* which wants an ack */
-  AZURE_CLIENT_CLOSED = 1 << 3     /* we have closed it */
+  AZURE_CLIENT_CLOSED = 1 << 3,    /* we have closed it */
+  AZURE_CLIENT_HELD = 1 << 4       /* too much waits behind the event */
 };
 
 struct azure_client {
@@ -60,6 +63,7 @@ struct azure_client {
   uint32_t flags; /* AZURE_CLIENT_* */
   uint32_t waiting;
   size_t waiting_bytes;
+  char *told; /* why it was closed, while that may be looked at */
 };
 
 /* open(): make it, send the greeting. After an error there is nothing to
@@ -67,6 +71,9 @@ struct azure_client {
 int azure_client_open(struct azure_client *client,
                       const struct azure_rules *rules, struct wps_conn *conn,
                       bool reliable);
+/* close(): events and messages that still wait for their turn are the
+ * application's and the groups', though the client has gone. */
+void azure_client_end(struct azure_client *client, struct wps_conn *conn);
 void azure_client_clear(struct azure_client *client);
 
 /* frame(): one well-formed request. Errors: ENOMEM. */
@@ -83,8 +90,9 @@ int azure_client_resumed(struct azure_client *client, struct wps_conn *conn);
 void azure_client_closing(struct azure_client *client, struct wps_conn *conn,
                           struct wps_closing *how);
 
-/* Code and texts of a close by the core, for any client. True: clients with a
- * protocol are told *words before it. */
-bool azure_closing(struct wps_closing *how, struct wps_str *words);
+/* Code and texts of a close by the core, for any client; *kept, at first
+ * NULL, is what they may point at, to be freed with the client. True: clients
+ * with a protocol are told *words before it. */
+bool azure_closing(struct wps_closing *how, char **kept, struct wps_str *words);
 
 #endif

@@ -4,7 +4,10 @@
  */
 #include "plugins/common/azure/client.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "plugins/common/azure/names.h"
 
 static const struct wps_str queue_full =
     WPS_STR_INIT("The outbound message queue is full.");
@@ -51,11 +54,33 @@ int azure_client_detached(uint16_t code)
   return code == 1000 ? WPS_ECLOSED : WPS_OK;
 }
 
-bool azure_closing(struct wps_closing *how, struct wps_str *words)
+/* "Application server closed the connection." and the reason, if there is one;
+ * without memory, as if there were none. */
+static struct wps_str closed_by_server(struct wps_str reason, char **kept)
+{
+  static const char head[] = "Application server closed the connection.";
+  static const char link[] = " Reason: ";
+  size_t len = sizeof(head) - 1;
+
+  free(*kept);
+  *kept = reason.len != 0 ? malloc(len + sizeof(link) + reason.len) : NULL;
+  if (*kept == NULL)
+    return (struct wps_str){head, len};
+  memcpy(*kept, head, len);
+  memcpy(*kept + len, link, sizeof(link) - 1);
+  len += sizeof(link) - 1;
+  memcpy(*kept + len, reason.ptr, reason.len);
+  return (struct wps_str){*kept, len + reason.len};
+}
+
+bool azure_closing(struct wps_closing *how, char **kept, struct wps_str *words)
 {
   switch (how->cause) {
   case WPS_CLOSED_COMMAND:
-    *words = how->reason;
+    if (!azure_utf8_ok(how->reason))
+      how->reason = (struct wps_str){"", 0};
+    how->told = closed_by_server(how->reason, kept);
+    *words = how->told;
     return true;
   case WPS_CLOSED_SHUTDOWN:
     how->code = 1001;
@@ -89,7 +114,7 @@ void azure_client_closing(struct azure_client *client, struct wps_conn *conn,
 {
   struct wps_str words;
 
-  if (!azure_closing(how, &words))
+  if (!azure_closing(how, &client->told, &words))
     return;
   (void)client->rules->writer->disconnected(conn, words);
   /* The message has the text, of any length; the close frame stays empty. */

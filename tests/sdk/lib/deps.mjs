@@ -10,4 +10,4 @@ export const WebSocket = require('ws');
 export const {
   WebPubSubClient, WebPubSubJsonProtocol, WebPubSubJsonReliableProtocol,
 } = require('@azure/web-pubsub-client');
-export const { WebPubSubServiceClient } = require('@azure/web-pubsub');
+export const { AzureKeyCredential, WebPubSubServiceClient, odata } = require('@azure/web-pubsub');

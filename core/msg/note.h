@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* msg/note.h - what an upstream keeps about one client: a box that the
+ * admission, the client and all its events share.
+ *
+ * Thread: the count is atomic, since the last event may go anywhere; what is
+ * inside belongs to the client's worker. */
+#ifndef WPS_MSG_NOTE_H
+#define WPS_MSG_NOTE_H
+
+#include "base/base.h"
+
+enum { NOTE_MAX = 64 * 1024 };
+
+struct note;
+
+/* Empty, with one reference. NULL when out of memory. */
+struct note *note_new(void);
+struct note *note_ref(struct note *n); /* NULL stays NULL */
+void note_unref(struct note *n);
+/* Errors: ENOMEM, ELIMIT; what was inside stays then. */
+int note_set(struct note *n, struct wps_bytes content);
+/* {NULL,0}: nothing yet. Lives until the next note_set(). */
+struct wps_bytes note_get(const struct note *n);
+
+#endif

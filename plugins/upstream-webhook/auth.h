@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* auth.h - the Authorization header of a handler's events (azure-server.md
+ * 3.14): none, a fixed token, or one by OAuth's client credentials, which is
+ * kept until five minutes before its end. Thread: the worker's. */
+#ifndef WEBHOOK_AUTH_H
+#define WEBHOOK_AUTH_H
+
+#include <webpubsub/types.h>
+
+#include "plugins/upstream-webhook/list.h"
+#include "plugins/upstream-webhook/text.h"
+
+struct exchange;
+struct target;
+
+enum { AUTH_READY = 1, AUTH_WAIT, AUTH_FAILED };
+
+struct auth {
+  struct target *target;
+  struct text header; /* "Bearer ..." */
+  struct exchange *exchange;
+  struct list waiting; /* deliveries */
+  int64_t fetched_us, refresh_us, expires_us;
+  int64_t failed_us; /* the last fetch, then */
+};
+
+void auth_init(struct auth *a, struct target *t);
+/* The target's options have been read. False: out of memory. */
+bool auth_start(struct auth *a);
+void auth_end(struct auth *a);
+
+/* AUTH_READY: *header is the value, or {NULL, 0}: none is sent. AUTH_WAIT: the
+ * delivery (its node) is in a list now, and delivery_place() or
+ * delivery_unauthorized() comes later, if it is still there. */
+int auth_ask(struct auth *a, struct list *delivery, struct wps_str *header);
+/* The application said 401: a token may have been revoked. */
+void auth_rejected(struct auth *a);
+
+#endif

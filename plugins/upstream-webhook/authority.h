@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* authority.h - what a worker knows about one server, scheme and host and port,
+ * whichever handlers name it: is it up, is its name known. Thread: the
+ * worker's.
+ */
+#ifndef WEBHOOK_AUTHORITY_H
+#define WEBHOOK_AUTHORITY_H
+
+#include "plugins/upstream-webhook/list.h"
+#include "plugins/upstream-webhook/url.h"
+
+struct site;
+
+struct authority {
+  struct list node; /* site.authorities */
+  struct site *site;
+  char *name; /* "https://app.example.com:443" */
+  size_t users;
+  uint32_t failures; /* of the network, in a row */
+  bool open;         /* the breaker: one trial a second only */
+  bool numeric;      /* no resolver is asked */
+  uint8_t reserved[2];
+  int64_t trial_us;    /* of the last one */
+  int64_t resolved_us; /* the name was known then */
+};
+
+/* The one of this URL, made when there is none. NULL: out of memory. */
+struct authority *authority_get(struct site *site,
+                                const struct url_template *url);
+void authority_put(struct authority *a);
+
+/* May a request go out now? With the breaker open, one a second. */
+bool authority_may_try(struct authority *a);
+void authority_worked(struct authority *a);
+void authority_failed(struct authority *a, uint32_t limit);
+
+/* A thread of libcurl asks for each transfer anew, not for each name: while it
+ * is not known, one transfer goes ahead. What is not fresh is a connection of
+ * before, which says nothing about the next one. */
+bool authority_is_known(const struct authority *a);
+void authority_resolved(struct authority *a, bool fresh);
+
+#endif

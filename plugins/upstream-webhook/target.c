@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugins/upstream-webhook/target.h"
+
+#include <stdlib.h>
+
+#include <webpubsub/host.h>
+
+#include "plugins/upstream-webhook/authority.h"
+#include "plugins/upstream-webhook/delivery.h"
+#include "plugins/upstream-webhook/exchange.h"
+#include "plugins/upstream-webhook/probe.h"
+#include "plugins/upstream-webhook/site.h"
+
+enum {
+  PATIENCE_MS = 1000,
+  SILENT_US = 3000000, /* a request without an answer for so long */
+  TRIAL_US = 1900000,
+  UNUSED_US = 600000000,
+  PROBES_SPARE = 16, /* connections beside the places */
+  CONNECTIONS_MAX = 1024,
+  KEPT_MAX = 1024 /* handles, 10 KB each */
+};
+
+/* ---- life ---- */
+
+static struct list *bucket_of(struct site *site,
+                              const struct wps_handler *handler)
+{
+  uintptr_t key = (uintptr_t)handler / sizeof(void *);
+
+  return &site->targets[(key ^ key >> 6) % SITE_BUCKETS];
+}
+
+static void capacity(struct site *site)
+{
+  size_t n = site->places + PROBES_SPARE;
+
+  transport_capacity(&site->transport,
+                     n < CONNECTIONS_MAX ? n : CONNECTIONS_MAX);
+}
+
+/* A reload leaves handlers behind that get no more events. */
+static void sweep(struct site *site)
+{
+  struct list *n, *next;
+
+  for (size_t i = 0; i < SITE_BUCKETS; i++)
+    for (n = site->targets[i].next; n != &site->targets[i]; n = next) {
+      struct target *t = LIST_ITEM(n, struct target, node);
+
+      next = n->next;
+      if (t->deliveries == 0 && site_now_us(site) - t->used_us > UNUSED_US)
+        target_free(t);
+    }
+}
+
+static struct target *target_new(struct site *site,
+                                 const struct wps_handler *handler)
+{
+  struct target *t = calloc(1, sizeof(*t));
+  char why[200];
+
+  if (t == NULL)
+    return NULL;
+  sweep(site);
+  list_init(&t->node);
+  list_init(&t->backlog);
+  list_init(&t->kept);
+  list_init(&t->queue);
+  list_init(&t->flying);
+  for (size_t i = 0; i < TARGET_PROBE_BUCKETS; i++)
+    list_init(&t->probes[i]);
+  t->site = site;
+  t->handler = handler;
+  auth_init(&t->auth, t);
+  options_read(&t->options, site->inst->cfg, handler->cfg);
+  /* check() has read it before. */
+  if (url_template_read(handler->url, &t->url, why, sizeof(why)) != WPS_OK)
+    goto fail;
+  t->authority = authority_get(site, &t->url);
+  if (t->authority == NULL || !auth_start(&t->auth))
+    goto fail;
+  list_add(bucket_of(site, handler), &t->node);
+  site->target_count++;
+  site->places += t->options.in_flight;
+  capacity(site);
+  return t;
+
+fail:
+  target_free(t);
+  return NULL;
+}
+
+struct target *target_get(struct site *site, const struct wps_handler *handler)
+{
+  struct list *head = bucket_of(site, handler);
+
+  for (struct list *n = head->next; n != head; n = n->next) {
+    struct target *t = LIST_ITEM(n, struct target, node);
+
+    if (t->handler == handler)
+      return t;
+  }
+  return target_new(site, handler);
+}
+
+void target_free(struct target *t)
+{
+  struct list *node;
+
+  if (!list_empty(&t->node)) {
+    list_remove(&t->node);
+    t->site->target_count--;
+    t->site->places -= t->options.in_flight;
+  }
+  list_remove(&t->backlog);
+  if (t->patience != NULL)
+    wps->worker->timer_stop(t->patience);
+  probes_free(t);
+  auth_end(&t->auth);
+  t->site->kept -= t->kept_count;
+  while ((node = list_pop(&t->kept)) != NULL)
+    exchange_free(LIST_ITEM(node, struct exchange, node));
+  if (t->authority != NULL)
+    authority_put(t->authority);
+  free(t);
+}
+
+/* ---- handles ---- */
+
+struct exchange *target_take(struct target *t)
+{
+  struct list *node = list_pop(&t->kept);
+
+  if (node == NULL)
+    return exchange_new(&t->site->transport, &t->options);
+  t->kept_count--;
+  t->site->kept--;
+  return LIST_ITEM(node, struct exchange, node);
+}
+
+void target_give(struct target *t, struct exchange *x)
+{
+  exchange_rest(x);
+  if (t->kept_count >= t->options.in_flight || t->site->kept >= KEPT_MAX) {
+    exchange_free(x);
+    return;
+  }
+  /* In front: the one used last is warm. */
+  list_add(t->kept.next, &x->node);
+  t->kept_count++;
+  t->site->kept++;
+}
+
+/* ---- places ---- */
+
+bool target_wait(struct target *t, size_t bytes)
+{
+  uint32_t hidden;
+
+  if (t->waiting < t->options.queue &&
+      bytes <= t->options.queue_bytes - t->waiting_bytes) {
+    t->waiting++;
+    t->waiting_bytes += bytes;
+    return true;
+  }
+  if (limiter_pass(&t->overflows, site_now_us(t->site), 1, &hidden))
+    wps->log->write(
+        t->site->inst->self, NULL, WPS_LOG_WARN,
+        "%zu events (%zu bytes) wait for %.*s, which is the limit "
+        "`%s`: more fail at once (%u more since the last line)",
+        t->waiting, t->waiting_bytes, STR_ARG(url_for_log(t->handler->url)),
+        t->waiting < t->options.queue ? "queue_bytes" : "queue", hidden);
+  return false;
+}
+
+void target_waited(struct target *t, size_t bytes)
+{
+  t->waiting--;
+  t->waiting_bytes -= bytes;
+}
+
+bool target_has_place(const struct target *t)
+{
+  if (t->flying_count >= t->options.in_flight + t->extra)
+    return false;
+  return t->flying_count == 0 || authority_is_known(t->authority);
+}
+
+static bool is_old(const struct target *t, int64_t launched_us)
+{
+  return site_now_us(t->site) - launched_us > SILENT_US;
+}
+
+static bool is_silent(const struct target *t)
+{
+  return !list_empty(&t->flying) &&
+         is_old(t,
+                LIST_ITEM(t->flying.next, struct delivery, node)->launched_us);
+}
+
+/* A handler that hangs keeps its requests until they time out. That it is back
+ * shows only to requests that are sent after that: one from time to time beyond
+ * the places there are, but never more than twice as many; and for each that is
+ * answered one more, so that those that wait need not wait for the lost. */
+static void patience_over(void *arg)
+{
+  struct target *t = arg;
+  int64_t now = site_now_us(t->site);
+
+  if (list_empty(&t->queue) && t->extra == 0) {
+    wps->worker->timer_stop(t->patience);
+    t->patience = NULL;
+    return;
+  }
+  if (!is_silent(t)) {
+    t->extra = 0;
+  } else if (!target_has_place(t) && t->extra < t->options.in_flight &&
+             now - t->answered_us >= TRIAL_US &&
+             now - t->trial_us >= TRIAL_US) {
+    t->extra++;
+    t->trial_us = now;
+  }
+  target_pump(t);
+  transport_turn(&t->site->transport);
+}
+
+void target_enqueue(struct target *t, struct list *delivery)
+{
+  list_add(&t->queue, delivery);
+  if (list_empty(&t->backlog))
+    list_add(&t->site->backlog, &t->backlog);
+  if (t->patience == NULL)
+    t->patience =
+        wps->worker->timer_start(t->site->inst->self, t->site->worker,
+                                 PATIENCE_MS, PATIENCE_MS, patience_over, t);
+}
+
+void target_pump(struct target *t)
+{
+  struct list *node;
+
+  while (target_has_place(t) && (node = list_pop(&t->queue)) != NULL)
+    delivery_place(LIST_ITEM(node, struct delivery, node));
+  if (list_empty(&t->queue))
+    list_remove(&t->backlog);
+}
+
+void target_landed(struct target *t, int64_t launched_us, bool answered)
+{
+  t->flying_count--;
+  if (!answered)
+    return;
+  t->answered_us = site_now_us(t->site);
+  if (t->extra > 0 && t->extra < t->options.in_flight && is_silent(t) &&
+      !is_old(t, launched_us))
+    t->extra++;
+}

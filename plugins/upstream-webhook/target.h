@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* target.h - one event handler on one worker: its options, its places for
+ * requests, those that wait for one, kept handles. Thread: the worker's. */
+#ifndef WEBHOOK_TARGET_H
+#define WEBHOOK_TARGET_H
+
+#include <webpubsub/event.h>
+
+#include "plugins/upstream-webhook/auth.h"
+#include "plugins/upstream-webhook/list.h"
+#include "plugins/upstream-webhook/options.h"
+#include "plugins/upstream-webhook/report.h"
+#include "plugins/upstream-webhook/url.h"
+
+struct authority;
+struct delivery;
+struct exchange;
+struct site;
+
+enum { TARGET_PROBE_BUCKETS = 64 };
+
+struct target {
+  struct list node;    /* of a bucket of the site                      */
+  struct list backlog; /* in site.backlog while the queue is not empty */
+  struct site *site;
+  const struct wps_handler *handler;
+  struct options options;
+  struct url_template url;
+  struct authority *authority;
+  struct auth auth;
+  struct list kept; /* exchanges for the next ones */
+  size_t kept_count;
+  struct list queue;  /* deliveries that wait for a place, oldest first */
+  struct list flying; /* deliveries under way, oldest first             */
+  size_t flying_count;
+  size_t deliveries;             /* of any state                        */
+  int64_t used_us;               /* when the last one began             */
+  size_t waiting, waiting_bytes; /* deliveries, whatever they wait for  */
+  size_t extra;                  /* places beside those of the options  */
+  struct wps_timer *patience;    /* while the queue is not empty        */
+  int64_t answered_us, trial_us; /* the last ones                       */
+  struct list probes[TARGET_PROBE_BUCKETS];
+  size_t probe_count;
+  struct limiter failures, overflows;
+};
+
+/* The handler's on this worker, made when it is first needed. NULL: out of
+ * memory. */
+struct target *target_get(struct site *site, const struct wps_handler *handler);
+/* No delivery is there any more. */
+void target_free(struct target *t);
+
+/* A handle, to be given back. NULL: out of memory, or a file that the options
+ * name cannot be used. */
+struct exchange *target_take(struct target *t);
+void target_give(struct target *t, struct exchange *x);
+
+/* Room among those that wait? If so it is counted. */
+bool target_wait(struct target *t, size_t bytes);
+void target_waited(struct target *t, size_t bytes);
+
+/* May one more request start? */
+bool target_has_place(const struct target *t);
+void target_enqueue(struct target *t, struct list *delivery);
+/* Start what may start. */
+void target_pump(struct target *t);
+/* One under way, which began then, has ended; `answered`: with an answer. */
+void target_landed(struct target *t, int64_t launched_us, bool answered);
+
+#endif
