@@ -1,0 +1,269 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What events to a webhook, and broadcasts by REST, cost the server.
+
+  bench.py webhook|rest [--json FILE] [--runs 3] [--seconds 2] [--workers 1]
+
+Printed, never judged. Times are CPU of the processes, median (least-most) of the
+runs, which take turns so that a machine that slows down does so for all lines.
+Numbers of two machines, or of two days, do not compare: the last column does,
+a ratio to a floor that is measured in the same round. The server (of one
+worker) has the first core, everything else the last one.
+
+WEBPUBSUBD, WEBPUBSUBD_PLUGIN_DIR and BENCH_PROGRAMS (a folder) say what runs.
+"""
+import argparse
+import base64
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+KEY = "key-of-the-benchmarks-0123456789-abcdefgh"
+SIZE = 128
+
+top = pathlib.Path(__file__).resolve().parents[2]
+daemon = os.environ.get("WEBPUBSUBD", str(top / "build/webpubsubd"))
+programs = pathlib.Path(os.environ.get(
+    "BENCH_PROGRAMS", str(pathlib.Path(daemon).parent / "tests/bench")))
+cores = sorted(os.sched_getaffinity(0))
+
+
+def part(data):
+    if not isinstance(data, bytes):
+        data = json.dumps(data).encode()
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def token(url, **claims):
+    head = part({"alg": "HS256", "typ": "JWT"}) + "." + part(
+        {"aud": url, "exp": int(time.time()) + 3600, **claims})
+    mac = hmac.new(KEY.encode(), head.encode(), hashlib.sha256).digest()
+    return head + "." + part(mac)
+
+
+def on_cores(*chosen):
+    return lambda: os.sched_setaffinity(0, set(chosen))
+
+
+class Process:
+    """Started, with the first line it prints; ended with the block."""
+
+    def __init__(self, command, *on, env=None):
+        self.child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            preexec_fn=on_cores(*on), env={**os.environ, **(env or {})})
+        self.line = self.child.stdout.readline().strip()
+        if not self.line:
+            sys.exit(f"{command[0]} did not start")
+        self.pid = self.child.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.child.stdin.close()
+        self.child.terminate()
+        self.child.wait()
+        self.child.stdout.close()
+
+
+def server(folder, workers, handler=None):
+    def hub(mode, **events):
+        if handler is None:
+            return {}
+        return {"event_handlers": [
+            {"url": f"http://127.0.0.1:{handler}/{mode}/{{event}}", **events}]}
+
+    file = pathlib.Path(folder) / "webpubsubd.yaml"
+    plugins = ["subprotocol-json", "auth-jwt",
+               "http-rest" if handler is None else "upstream-webhook"]
+    file.write_text(json.dumps({
+        "listen": [{"address": "127.0.0.1:0"}],
+        "access_keys": [KEY],
+        "workers": str(workers),
+        "plugins": {name: {} for name in plugins},
+        "hubs": {
+            "connect": hub("none", system_events=["connect"]),
+            "life": hub("none", system_events=["connect", "connected",
+                                               "disconnected"]),
+            "none": hub("none", user_events="*"),
+            "echo": hub("echo", user_events="*"),
+            "quiet": {},
+        },
+        "shutdown": {"timeout": "2s", "spread": "0s"},
+        "log": {"level": "error"},
+    }))
+    file.chmod(0o600)
+    plugins_in = os.environ.get("WEBPUBSUBD_PLUGIN_DIR",
+                                str(pathlib.Path(daemon).parent / ".libs"))
+    on = cores[:1] if workers == 1 else cores
+    one = Process([daemon, "-c", str(file)], *on,
+                  env={"WEBPUBSUBD_PLUGIN_DIR": plugins_in})
+    one.port = int(one.line.rsplit(":", 1)[1])
+    one.url = f"http://127.0.0.1:{one.port}"
+    return one
+
+
+def client_path(one, hub):
+    url = f"/client/hubs/{hub}"
+    return f"{url}?access_token={token(one.url + url, sub='load')}"
+
+
+def load(name, *args, pids=(), seconds=2.0):
+    command = [str(programs / name), "--seconds", str(seconds)]
+    for a in args:
+        command.append(str(a))
+    for pid in pids:
+        command += ["--pid", str(pid)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True,
+                          preexec_fn=on_cores(cores[-1]), check=False)
+    if done.returncode != 0:
+        sys.exit(f"{name} failed: {' '.join(command[:8])} ...")
+    return json.loads(done.stdout)
+
+
+def webhook(options):
+    with Process([str(programs / "answerer")], cores[-1]) as handler, \
+            tempfile.TemporaryDirectory() as folder, \
+            server(folder, options.workers, handler.line) as one:
+        rows = []
+        for many in (1, 64):
+            at_a_time = f"{many} at a time"
+            floor = f"floor: libcurl alone, {at_a_time}"
+            rows.append((floor, None, lambda many=many: load(
+                "floor", "--url", f"http://127.0.0.1:{handler.line}/none",
+                "--transfers", many, "--size", SIZE, pids=[handler.pid],
+                seconds=options.seconds)))
+            for text, hub, mode in (
+                    (f"user event of {SIZE} B, no answer", "none", "event"),
+                    (f"user event of {SIZE} B, answer of {SIZE} B", "echo",
+                     "answer"),
+                    ("client comes and goes, no event", "quiet", "connect"),
+                    ("client comes and goes, connect", "connect", "connect"),
+                    ("client comes and goes, all system events", "life",
+                     "connect")):
+                rows.append((
+                    f"{text}, {at_a_time}", floor,
+                    lambda hub=hub, mode=mode, many=many: load(
+                        "clients", "--port", one.port, "--path",
+                        client_path(one, hub), "--mode", mode, "--clients",
+                        many, "--size", SIZE, pids=[one.pid, handler.pid],
+                        seconds=options.seconds)))
+        return measured(options, rows, ("server", "handler"))
+
+
+def rest(options):
+    with tempfile.TemporaryDirectory() as folder, \
+            server(folder, options.workers) as one:
+        target = "/api/hubs/quiet/:send?api-version=2024-12-01"
+        auth = token(one.url + target)
+        rows = []
+        for many in (1, 32):
+            lines = f"{many} connection{'s' if many > 1 else ''}"
+            floor = f"floor: GET /api/health, {lines}"
+            rows.append((floor, None, lambda many=many: load(
+                "requests", "--port", one.port, "--method", "GET", "--status",
+                "200", "--connections", many, pids=[one.pid],
+                seconds=options.seconds)))
+            for receivers in (0, 1, 100):
+                args = ["--port", one.port, "--path", target, "--token", auth,
+                        "--connections", many, "--size", SIZE]
+                if receivers:
+                    args += ["--receivers", receivers, "--receiver-path",
+                             client_path(one, "quiet")]
+                rows.append((
+                    f"POST :send of {SIZE} B to {receivers}, {lines}",
+                    floor, lambda args=args: load(
+                        "requests", *args, pids=[one.pid],
+                        seconds=options.seconds)))
+        return measured(options, rows, ("server",))
+
+
+def progress(text):
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def measured(options, rows, names):
+    """[{what, rate, server_us, ...}], each a list with one value per round."""
+    table = {what: {"what": what, "floor": floor, "rate": [], "delivered": [],
+                    **{f"{n}_us": [] for n in names}, "ratio": []}
+             for what, floor, _ in rows}
+    for turn in range(options.runs):
+        for what, floor, run in rows:
+            progress(f"run {turn + 1}/{options.runs}: {what}")
+            got, row = run(), table[what]
+            count = max(got["count"], 1)
+            row["rate"].append(got["count"] / got["seconds"])
+            if got.get("delivered"):
+                row["delivered"].append(got["delivered"] / got["seconds"])
+            # The floor of webhooks is the load program's own CPU.
+            cpu = got["cpu_us"]
+            if floor is None and "handler" in names:
+                cpu = [got["own_us"], *cpu]
+            for name, us in zip(names, cpu):
+                row[f"{name}_us"].append(us / count)
+            base = table[floor]["server_us"][-1] if floor else None
+            if base:
+                row["ratio"].append(row["server_us"][-1] / base)
+    progress("")
+    return list(table.values()), names
+
+
+def shown(values, form):
+    if not values:
+        return ""
+    low, middle, high = min(values), statistics.median(values), max(values)
+    if len(values) == 1:
+        return form % middle
+    return f"{form % middle} ({form % low}-{form % high})"
+
+
+def show(table, names):
+    head = ["", "per second", *(f"{n} µs each" for n in names), "times floor"]
+    lines = [head]
+    if any(row["delivered"] for row in table):
+        head.insert(2, "delivered/s")
+    for row in table:
+        line = [row["what"], shown(row["rate"], "%.0f"),
+                *(shown(row[f"{n}_us"], "%.1f") for n in names),
+                shown(row["ratio"], "%.2f")]
+        if len(head) > len(line):
+            line.insert(2, shown(row["delivered"], "%.0f"))
+        lines.append(line)
+    width = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    for line in lines:
+        print("  ".join(cell.ljust(w) if i == 0 else cell.rjust(w)
+                        for i, (cell, w) in enumerate(zip(line, width))).rstrip())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["webhook", "rest"])
+    parser.add_argument("--json", metavar="FILE",
+                        help="the numbers of each run; - for standard output")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args()
+    table, names = (webhook if options.what == "webhook" else rest)(options)
+    if options.json != "-":
+        show(table, names)
+    if options.json:
+        text = json.dumps({"bench": options.what, "workers": options.workers,
+                           "cores": len(cores), "size": SIZE, "rows": table},
+                          indent=1)
+        if options.json == "-":
+            print(text)
+        else:
+            pathlib.Path(options.json).write_text(text + "\n")
+
+
+main()
