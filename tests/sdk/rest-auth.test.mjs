@@ -7,6 +7,7 @@ import { check, suite } from './lib/cases.mjs';
 import {
   Rest, claimsOf, data, fresh, headerOf, restIn, restServer, service, to,
 } from './lib/rest.mjs';
+import { Handler } from './lib/handler.mjs';
 import { configuration } from './lib/server.mjs';
 import {
   EMULATOR_KEY, PRIMARY, SECONDARY, STRANGER, now, remember, sign,
@@ -232,6 +233,29 @@ suite('REST authentication', () => {
       assert.equal((await as(`client-${owner}`, method, path, options)).status, 403);
     }
     assert.equal((await as('x'.repeat(40), 'POST', ':send', TEXT)).status, 401);
+  });
+
+  check('S-114 without access keys, tokens signed with one get 401, events have no ce-signature, generated tokens work', async (t) => {
+    const owner = 'owner-api-key-of-the-tests-without-access-keys';
+    remember(owner);
+    const app = await Handler.start();
+    const one = await restIn(t, {
+      keys: [],
+      plugins: { 'upstream-webhook': {}, 'auth-static': { keys: [{ key: owner, roles: ['webpubsubd.owner'] }] } },
+      hubs: { chat: { anonymous: 'deny', event_handlers: [app.all()] } },
+    });
+    const r = new Rest(one);
+    for (const key of [PRIMARY, SECONDARY]) {
+      await refused(bearer({ aud: aud(SEND, one.origin) }, { key }), 'a key of before', { r });
+      assert.equal(await one.status({ token: one.token({}, { key }) }), 401);
+    }
+    const generated = await r.ask('POST', ':generateToken', { query: { userId: 'u' }, auth: null, headers: { 'X-API-Key': owner } });
+    assert.equal(generated.status, 200, generated.body);
+    remember(generated.json.token);
+    assert.equal((await one.json({ token: generated.json.token })).connected.userId, 'u');
+    const [connect] = await app.wait({ method: 'POST' });
+    assert.equal(connect.headers['ce-signature'], undefined);
+    assert.equal(connect.headers['ce-eventname'], 'connect');
   });
 
   check('S-131 what is refused is in the log without the token', async () => {
