@@ -504,43 +504,6 @@ int hub_each(struct hub_worker *hw, const struct wps_target *t,
   return rc;
 }
 
-struct selection {
-  struct hub_client **array;
-  size_t count, cap;
-};
-
-static int selected(void *arg, struct hub_client *c)
-{
-  struct selection *s = arg;
-
-  if (s->count == s->cap) {
-    size_t next = s->cap == 0 ? 16 : s->cap * 2;
-    struct hub_client **bigger = realloc(s->array, next * sizeof(*bigger));
-
-    if (bigger == NULL)
-      return WPS_ENOMEM;
-    s->array = bigger;
-    s->cap = next;
-  }
-  s->array[s->count++] = c;
-  return WPS_OK;
-}
-
-int hub_select(struct hub_worker *hw, const struct wps_target *t,
-               struct hub_client ***out, size_t *count)
-{
-  struct selection s = {0};
-  int rc = hub_each(hw, t, selected, &s);
-
-  if (rc != WPS_OK) {
-    free(s.array);
-    s = (struct selection){0};
-  }
-  *out = s.array;
-  *count = s.count;
-  return rc;
-}
-
 static int counted(void *arg, struct hub_client *c)
 {
   UNUSED(c);

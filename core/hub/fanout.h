@@ -3,7 +3,9 @@
  *
  * The local members get it inside the call; every other worker that may have
  * some gets one post. Posts of one worker to another keep their order, and a
- * publisher stays on its worker, so that order per publisher holds. */
+ * publisher stays on its worker, so that order per publisher holds. What a
+ * server sends to more than a few with a filter is sifted first, see sift.h, on
+ * this worker, too. */
 #ifndef WPS_HUB_FANOUT_H
 #define WPS_HUB_FANOUT_H
 
@@ -56,10 +58,6 @@ int hub_publish(struct wps_worker *w, const struct wps_target *target,
  * WPS_OK, which is returned. fn only looks. */
 int hub_each(struct hub_worker *hw, const struct wps_target *target,
              int (*fn)(void *arg, struct hub_client *c), void *arg);
-/* The same clients in a malloc'ed array: commands change the lists they would
- * walk, and what a filter says. Errors: ENOMEM. */
-int hub_select(struct hub_worker *hw, const struct wps_target *target,
-               struct hub_client ***out, size_t *count);
 /* Their number, O(1) without `excluded` and filter. */
 uint64_t hub_count(struct hub_worker *hw, const struct wps_target *target);
 /* Workers that may have clients of the target, as bits. */

@@ -100,9 +100,9 @@ struct wps_upstream {
    * answer says, and abandoned is no reason to stop it. `event` lives until
    * return, or until event->unref after a ref. Of one client the core gives the
    * next MESSAGE only when the one before is finished, CONNECTED beside them,
-   * and DISCONNECTED after all, if there was a CONNECTED. When a client has
-   * ended, its last events have limits.events_after_end; then their replies are
-   * abandoned and DISCONNECTED follows.
+   * and DISCONNECTED after all, once for each client that was let in. When a
+   * client has ended, its last events have limits.events_after_end; then their
+   * replies are abandoned and DISCONNECTED follows.
    * Thread: the client's worker. */
   void (*deliver)(void *inst, void *wstate, const struct wps_handler *handler,
                   const struct wps_event *event, struct wps_reply *reply);

@@ -157,9 +157,9 @@ struct wps_hub_api {
    * with the answer when it is a refusal; else with answer NULL what went
    * wrong. The core has already set what the answer says about app_state; msg
    * is the caller's to deliver. name, msg and done must be there. Allowed in
-   * close(), where done gets NULL for the client. While
-   * limits.events_waiting or limits.events_waiting_bytes of a client wait, its
-   * socket is not read; what came in with the same read is still taken.
+   * close(), where done gets NULL for the client. While limits.events_waiting
+   * or limits.events_waiting_bytes of a client wait, its socket is not read;
+   * what came in with the same read is still taken.
    * Errors: EINVAL, ENOTFOUND (nobody takes it), ENOMEM, EAGAIN (far too many
    * wait, which needs a subprotocol that raises several for one frame). */
   int (*event)(struct wps_conn *conn, const struct wps_client_event *event,

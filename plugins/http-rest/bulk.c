@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bulk.c - :addToGroups and :removeFromGroups. Everything is looked at before
- * anything happens. */
+/* bulk.c - :addToGroups and :removeFromGroups. The whole request is looked at
+ * before anything happens; only limits.groups_per_connection shows in doing. */
 #include <stdlib.h>
 #include <string.h>
 

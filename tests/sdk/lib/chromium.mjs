@@ -20,8 +20,8 @@ export function chromium() {
 }
 
 /** For the option `skip` of a test: a sentence where there is no browser, unless
- * WEBPUBSUBD_REQUIRE_CHROMIUM=1 says that there has to be one. */
-export const skipWithout = () => (chromium() || process.env.WEBPUBSUBD_REQUIRE_CHROMIUM === '1'
+ * SDK_REQUIRE_CHROMIUM=1 says that there has to be one. */
+export const skipWithout = () => (chromium() || process.env.SDK_REQUIRE_CHROMIUM === '1'
   ? false : 'chromium is not installed');
 
 /** One window. */
@@ -117,7 +117,7 @@ export class Browser {
 
   async #launch() {
     const program = chromium();
-    if (!program) throw new Error('WEBPUBSUBD_REQUIRE_CHROMIUM=1, but chromium is not installed');
+    if (!program) throw new Error('SDK_REQUIRE_CHROMIUM=1, but chromium is not installed');
     this.folder = mkdtempSync(join(tmpdir(), 'webpubsubd-chromium-'));
     // A group of its own: what chromium starts ends with it. The sandbox wants
     // rights that containers do not give; it opens our own pages only.
