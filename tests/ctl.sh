@@ -5,11 +5,11 @@ set -eu
 ctl=$WEBPUBSUBCTL
 
 work=$(mktemp -d)
-server_pid= tail_pid=
+server_pid= tail_pid= bench_pid=
 finish() {
   status=$?
   trap - EXIT
-  for pid in $server_pid $tail_pid; do
+  for pid in $server_pid $tail_pid $bench_pid; do
     kill "$pid" 2>/dev/null || :
     wait "$pid" 2>/dev/null || :
   done
@@ -50,7 +50,7 @@ claims_of() {
 "$ctl" --help | grep -q new-plugin || fail "--help"
 "$ctl" --version | grep -q "plugin ABI 1" || fail "--version"
 for command in new-plugin plugin-info token hash-secret tail send connect \
-  request manual; do
+  request bench manual; do
   "$ctl" "$command" --help | grep -q "^usage: webpubsubctl $command" ||
     fail "$command --help"
 done
@@ -249,6 +249,104 @@ for secret in "correct horse" "battery staple" sensor-key eyJ \
     fail "in the log: $secret"
   fi
 done
+
+# ---- load on a development server ----
+
+mkfifo "$work/dev"
+"$WEBPUBSUBD" --dev --port 0 --set log.level=warn >"$work/dev" \
+  2>"$work/dev.log" &
+server_pid=$!
+exec 3<"$work/dev"
+read -r word connection <&3 || fail "the development server did not start"
+same "$word" ready
+# number NAME: the value of a member of the last result, as a whole number
+number() {
+  sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" "$work/bench.json"
+}
+# bench EXPECTED_STATUS ARGUMENT...
+bench() {
+  expected=$1 status=0
+  shift
+  "$ctl" bench "$@" --json --connection "$connection" --warmup 0s \
+    --duration 200ms >"$work/bench.json" 2>"$work/bench.log" || status=$?
+  [ "$status" = "$expected" ] ||
+    fail "bench $*: $status, $(cat "$work/bench.json" "$work/bench.log")"
+}
+for protocol in simple json reliable; do
+  for scenario in "fanout --subscribers 10 --publishers 2 --window 4" \
+    "fanout --subscribers 5 --rate 100 --size 5000" \
+    "groups --groups 5 --members 3" "roundtrips --connections 5 --depth 2"; do
+    # shellcheck disable=SC2086
+    bench 0 $scenario --protocol $protocol --pid "$server_pid"
+    grep -q '"verdict":"ok"' "$work/bench.json" || fail "$scenario: no verdict"
+    for name in published delivered roundtrips; do
+      grep -q "\"${name}_per_second\":" "$work/bench.json" || continue
+      [ "$(number ${name}_per_second)" -gt 0 ] || fail "$scenario: $name"
+    done
+    [ "$(number received)" -gt 0 ] || fail "$scenario: nothing received"
+    same "$(number received)" "$(number expected)"
+    for name in lost duplicated reordered corrupted refused closed; do
+      same "$(number $name)" 0
+    done
+    [ "$(number cpu_ns_per_message)" -gt 0 ] || fail "$scenario: no CPU time"
+    [ "$(number rss)" -gt 0 ] || fail "$scenario: no memory"
+  done
+  bench 0 connections --connections 20 --hold 100ms --protocol $protocol \
+    --pid "$server_pid"
+  same "$(number connections_ready)" 20
+  same "$(number closed)" 0
+  [ "$(number connects_per_second)" -gt 0 ] || fail "no connects"
+  [ "$(number cpu_us_per_connect)" -gt 0 ] || fail "no CPU time of connects"
+done
+"$ctl" bench fanout --subscribers 5 --warmup 0s --duration 100ms \
+  --connection "$connection" | grep -q "verdict .*ok: [1-9]" ||
+  fail "bench in words"
+
+# It fails where the server refuses, and where something comes that it did not
+# publish; then it tells no figures.
+bench 1 fanout --subscribers 2 --token wrong
+grep -q "HTTP 401" "$work/bench.log" || fail "the token was not refused"
+bench 1 fanout --subscribers 2 --key 0123456789abcdef0123456789abcdef
+grep -q "HTTP 401" "$work/bench.log" || fail "the key was not refused"
+set -- $("$ctl" token --connection "$connection" --hub bench \
+  --role webpubsub.sendToGroup)
+bench 1 fanout --subscribers 2 --token "$1"
+grep -q "joinGroup was refused" "$work/bench.log" || fail "joined without role"
+set -- $("$ctl" token --connection "$connection" --hub bench \
+  --role webpubsub.joinLeaveGroup --group g0)
+bench 1 fanout --subscribers 2 --token "$1" --protocol simple
+set -- $("$ctl" token --connection "$connection" --hub bench \
+  --role webpubsub.joinLeaveGroup --role webpubsub.sendToGroup)
+"$ctl" bench fanout --subscribers 2 --token "$1" --connection "$connection" \
+  --json --rate 100 --warmup 0s --duration 1s >"$work/bench.json" &
+bench_pid=$!
+while kill -0 "$bench_pid" 2>"$work/kill.log"; do
+  "$ctl" send bench g0 "from somewhere else" --connection "$connection" ||
+    fail "send"
+done
+wait "$bench_pid" && fail "a message of others was not noticed"
+bench_pid=
+case $(cat "$work/bench.json") in
+*_per_second*) fail "figures of a bad run" ;;
+*'"verdict":"BAD","reason":"a message came that was not published here"'*) ;;
+*) fail "no verdict: $(cat "$work/bench.json")" ;;
+esac
+refused "Connection refused" "$ctl" bench fanout --dev \
+  --endpoint http://127.0.0.1:1
+refused "ws:// only" "$ctl" bench fanout --dev --endpoint https://localhost:1
+refused "no process" "$ctl" bench fanout --connection "$connection" \
+  --pid 4194304
+refused "need [0-9]* open files, and 100 are allowed" sh -c 'ulimit -n 100 &&
+  "$@"' - "$ctl" bench connections --connections 200 --connection "$connection"
+for wrong in "" "nothing" "fanout --size 37" "fanout --rate 0" \
+  "groups --groups 0" "fanout --protocol mqtt" "fanout --duration 0s" \
+  "groups --groups 1000000"; do
+  # shellcheck disable=SC2086
+  refused "usage: " "$ctl" bench $wrong --dev
+done
+kill "$server_pid"
+wait "$server_pid" || fail "the development server ended with status $?"
+server_pid=
 
 # ---- configurations that the plugins refuse ----
 

@@ -22,7 +22,7 @@ struct command {
   int (*run)(const struct command *self, int argc, char **argv);
 };
 
-extern const struct command command_connect, command_hash_secret,
+extern const struct command command_bench, command_connect, command_hash_secret,
     command_manual, command_new_plugin, command_plugin_info, command_request,
     command_send, command_tail, command_token;
 

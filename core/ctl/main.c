@@ -13,7 +13,8 @@
 static const struct command *const commands[] = {
     &command_new_plugin,  &command_plugin_info, &command_token,
     &command_hash_secret, &command_tail,        &command_send,
-    &command_connect,     &command_request,     &command_manual,
+    &command_connect,     &command_request,     &command_bench,
+    &command_manual,
 };
 
 int ctl_fail(const char *fmt, ...)

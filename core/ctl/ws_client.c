@@ -41,7 +41,7 @@ struct frame {
 
 /* ---- handshake ---- */
 
-static bool accept_matches(const char *key, const char *accept)
+bool ws_accept_matches(const char *key, const char *accept)
 {
   static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
   unsigned char digest[EVP_MAX_MD_SIZE];
@@ -89,7 +89,7 @@ static bool shake_hands(struct ws_client *c, const struct net_url *url,
              (int)(answer.body.len < 200 ? answer.body.len : 200),
              answer.body.len > 0 ? answer.body.data : "");
     ok = false;
-  } else if (ok && !accept_matches(key, answer.accept)) {
+  } else if (ok && !ws_accept_matches(key, answer.accept)) {
     snprintf(c->why, sizeof(c->why), "Sec-WebSocket-Accept is wrong");
     ok = false;
   }
@@ -152,24 +152,32 @@ void ws_timeout(struct ws_client *c, int64_t timeout_ms)
 
 /* ---- out ---- */
 
+size_t ws_head_write(uint8_t out[WS_HEAD_MAX], unsigned opcode, size_t len)
+{
+  size_t n = 2;
+
+  out[0] = (uint8_t)(FIN | opcode);
+  if (len < 126) {
+    out[1] = (uint8_t)(MASK | len);
+  } else if (len < 65536) {
+    out[1] = MASK | 126;
+    out[n++] = (uint8_t)(len >> 8);
+    out[n++] = (uint8_t)len;
+  } else {
+    out[1] = MASK | 127;
+    for (int shift = 56; shift >= 0; shift -= 8)
+      out[n++] = (uint8_t)((uint64_t)len >> shift);
+  }
+  return n;
+}
+
 bool ws_send(struct ws_client *c, unsigned opcode, struct wps_bytes data)
 {
-  uint8_t head[14] = {(uint8_t)(FIN | opcode)}, *mask;
-  size_t n = 2;
+  uint8_t head[WS_HEAD_MAX], *mask;
+  size_t n = ws_head_write(head, opcode, data.len);
   struct buf out;
   bool ok;
 
-  if (data.len < 126) {
-    head[1] = (uint8_t)(MASK | data.len);
-  } else if (data.len < 65536) {
-    head[1] = MASK | 126;
-    head[n++] = (uint8_t)(data.len >> 8);
-    head[n++] = (uint8_t)data.len;
-  } else {
-    head[1] = MASK | 127;
-    for (int shift = 56; shift >= 0; shift -= 8)
-      head[n++] = (uint8_t)(data.len >> shift);
-  }
   mask = head + n;
   buf_init(&out, MESSAGE_MAX + sizeof(head));
   if (rand_bytes(mask, 4) != WPS_OK || buf_add(&out, head, n + 4) != WPS_OK ||
@@ -211,38 +219,46 @@ static bool fill(struct ws_client *c, size_t wanted)
   return true;
 }
 
+bool ws_head_read(const void *bytes, size_t have, struct ws_head *out)
+{
+  const uint8_t *p = bytes;
+
+  if (have < 2)
+    return false;
+  out->first = p[0];
+  out->masked = (p[1] & MASK) != 0;
+  out->len = p[1] & 0x7f;
+  out->size = out->len < 126 ? 2 : out->len == 126 ? 4 : 10;
+  if (have < out->size)
+    return false;
+  if (out->size > 2) {
+    out->len = 0;
+    for (size_t i = 2; i < out->size; i++)
+      out->len = out->len << 8 | p[i];
+  }
+  return true;
+}
+
 /* The payload stays in `in` until the next call. */
 static bool frame_read(struct ws_client *c, struct frame *f)
 {
-  const uint8_t *p;
-  uint64_t len;
-  size_t head = 2;
+  struct ws_head head;
 
   buf_consume(&c->in, c->used);
   c->used = 0;
-  if (!fill(c, 2))
-    return false;
-  p = (const uint8_t *)c->in.data;
-  len = p[1] & 0x7f;
-  if ((p[1] & MASK) != 0)
-    return broken(c, "the server sent a masked frame");
-  if (len >= 126) {
-    head = len == 126 ? 4 : 10;
-    if (!fill(c, head))
+  while (!ws_head_read(c->in.data, c->in.len, &head))
+    if (!fill(c, c->in.len + 1))
       return false;
-    p = (const uint8_t *)c->in.data;
-    len = 0;
-    for (size_t i = 2; i < head; i++)
-      len = len << 8 | p[i];
-  }
-  if (len > MESSAGE_MAX)
+  if (head.masked)
+    return broken(c, "the server sent a masked frame");
+  if (head.len > MESSAGE_MAX)
     return broken(c, "the server sent a message of more than 64 MiB");
-  if (!fill(c, head + len))
+  if (!fill(c, head.size + (size_t)head.len))
     return false;
-  f->first = (uint8_t)c->in.data[0];
-  f->payload = c->in.data + head;
-  f->len = (size_t)len;
-  c->used = head + f->len;
+  f->first = head.first;
+  f->payload = c->in.data + head.size;
+  f->len = (size_t)head.len;
+  c->used = head.size + f->len;
   return true;
 }
 

@@ -40,4 +40,22 @@ const char *ws_why(const struct ws_client *c);
 /* Says 1000, waits for the answer a moment, and frees. */
 void ws_finish(struct ws_client *c);
 
+/* ---- for clients that do their own reading and writing ---- */
+
+enum { WS_HEAD_MAX = 14 }; /* of a frame, the mask included */
+
+struct ws_head {
+  unsigned first; /* FIN, reserved bits, opcode */
+  bool masked;
+  size_t size;  /* of the head    */
+  uint64_t len; /* of the payload */
+};
+
+/* False when not all of it is there. */
+bool ws_head_read(const void *bytes, size_t have, struct ws_head *out);
+/* The head of a whole message of a client; its size. The mask is to follow. */
+size_t ws_head_write(uint8_t out[WS_HEAD_MAX], unsigned opcode, size_t len);
+/* Whether Sec-WebSocket-Accept is the answer to Sec-WebSocket-Key. */
+bool ws_accept_matches(const char *key, const char *accept);
+
 #endif

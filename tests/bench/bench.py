@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What events to a webhook, and broadcasts by REST, cost the server.
+"""What clients, events to a webhook, and broadcasts by REST cost the server.
 
-  bench.py webhook|rest [--json FILE] [--runs 3] [--seconds 2] [--workers 1]
+  bench.py clients|webhook|rest [--json FILE] [--runs 3] [--seconds 2]
+           [--workers 1]
 
 Printed, never judged. Times are CPU of the processes, median (least-most) of the
 runs, which take turns so that a machine that slows down does so for all lines.
-Numbers of two machines, or of two days, do not compare: the last column does,
-a ratio to a floor that is measured in the same round. The server (of one
-worker) has the first core, everything else the last one.
+Numbers of two machines, or of two days, do not compare: of webhook and rest the
+last column does, a ratio to a floor that is measured in the same round. The
+server (of one worker) has the first core, everything else the last one.
 
-WEBPUBSUBD, WEBPUBSUBD_PLUGIN_DIR and BENCH_PROGRAMS (a folder) say what runs.
+The load of "clients" is that of webpubsubctl bench, which checks every message:
+a line that says BAD is a fault of the server, or of its configuration.
+
+WEBPUBSUBD, WEBPUBSUBCTL, WEBPUBSUBD_PLUGIN_DIR and BENCH_PROGRAMS (a folder)
+say what runs.
 """
 import argparse
 import base64
@@ -30,6 +35,8 @@ SIZE = 128
 
 top = pathlib.Path(__file__).resolve().parents[2]
 daemon = os.environ.get("WEBPUBSUBD", str(top / "build/webpubsubd"))
+tool = os.environ.get("WEBPUBSUBCTL",
+                      str(pathlib.Path(daemon).parent / "webpubsubctl"))
 programs = pathlib.Path(os.environ.get(
     "BENCH_PROGRAMS", str(pathlib.Path(daemon).parent / "tests/bench")))
 cores = sorted(os.sched_getaffinity(0))
@@ -82,7 +89,7 @@ def server(folder, workers, handler=None):
             {"url": f"http://127.0.0.1:{handler}/{mode}/{{event}}", **events}]}
 
     file = pathlib.Path(folder) / "webpubsubd.yaml"
-    plugins = ["subprotocol-json", "auth-jwt",
+    plugins = ["subprotocol-simple", "subprotocol-json", "auth-jwt",
                "http-rest" if handler is None else "upstream-webhook"]
     file.write_text(json.dumps({
         "listen": [{"address": "127.0.0.1:0"}],
@@ -186,6 +193,91 @@ def rest(options):
         return measured(options, rows, ("server",))
 
 
+# What is printed, and the arguments of webpubsubctl bench.
+CLIENTS = [
+    ("fan-out 1 to 1000, 128 B, window 1", "fanout --window 1"),
+    ("fan-out 1 to 1000, 128 B, window 16", "fanout --window 16"),
+    ("fan-out 1 to 1000, 128 B, window 64", "fanout --window 64"),
+    ("same, window 16, simple", "fanout --window 16 --protocol simple"),
+    ("same, window 16, reliable", "fanout --window 16 --protocol reliable"),
+    ("fan-out 1 to 100, 1 KiB, window 16",
+     "fanout --subscribers 100 --size 1024"),
+    ("fan-out 1 to 100, 4 KiB, window 16",
+     "fanout --subscribers 100 --size 4096"),
+    ("fan-out 1 to 1000, 100 messages/s", "fanout --rate 100"),
+    ("500 groups of 10, 128 B, window 4", "groups --window 4"),
+    ("round trips, 50 clients", "roundtrips"),
+    ("round trips, 50 clients, 16 deep", "roundtrips --depth 16"),
+    ("5000 connections", "connections --connections 5000"),
+    ("5000 connections, reliable",
+     "connections --connections 5000 --protocol reliable"),
+]
+
+
+def client_load(options, arguments):
+    """One run against a server of its own; its result, None where there is
+    none."""
+    with tempfile.TemporaryDirectory() as folder, \
+            server(folder, options.workers) as one:
+        command = [tool, "bench", *arguments.split(), "--json", "--endpoint",
+                   one.url, "--key", "env:BENCH_KEY", "--hub", "quiet",
+                   "--pid", str(one.pid), "--warmup", "500ms",
+                   "--duration", f"{round(options.seconds * 1000)}ms"]
+        # Who sleeps has to be woken, and the server would pay for it. An open
+        # loop is about latency as it is.
+        if len(cores) > 1 and options.workers == 1 and "--rate" not in command:
+            command.append("--spin")
+        on = cores[-1:] if options.workers == 1 else cores
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True,
+                              env={**os.environ, "BENCH_KEY": KEY},
+                              preexec_fn=on_cores(*on), check=False)
+        return json.loads(done.stdout) if done.stdout else None
+
+
+def clients(options):
+    table = [{"what": what, "arguments": arguments, "rate": [], "server_us": [],
+              "p50_us": [], "p99_us": [], "bytes": [], "limit": [], "bad": []}
+             for what, arguments in CLIENTS]
+    for turn in range(options.runs):
+        for row in table:
+            progress(f"run {turn + 1}/{options.runs}: {row['what']}")
+            got = client_load(options, row["arguments"])
+            if got is None or got["verdict"] != "ok":
+                row["bad"].append(got["reason"] if got else "it did not run")
+                continue
+            each = got["server"].get("cpu_ns_per_message")
+            connects = each is None
+            rate = [got[f"{name}_per_second"]
+                    for name in ("delivered", "roundtrips", "connects")
+                    if f"{name}_per_second" in got]
+            times = got["connect_us" if connects else "latency_us"]
+            row["rate"].append(rate[0])
+            row["server_us"].append(got["server"]["cpu_us_per_connect"]
+                                    if connects else each / 1000)
+            row["p50_us"].append(times["p50"])
+            row["p99_us"].append(times["p99"])
+            if connects:
+                row["bytes"].append(got["server"]["rss_per_connection"])
+            else:
+                row["limit"].append(got["limit"])
+    progress("")
+    return table
+
+
+def show_clients(table):
+    lines = [["", "per second", "server µs each", "p50 µs", "p99 µs",
+              "B/connection", "limit"]]
+    for row in table:
+        limit = " ".join(sorted(set(row["limit"])))
+        if row["bad"]:
+            limit = f"BAD ({len(row['bad'])}x): {row['bad'][0]}"
+        lines.append([row["what"], shown(row["rate"], "%.0f"),
+                      shown(row["server_us"], "%.2f"),
+                      shown(row["p50_us"], "%.0f"), shown(row["p99_us"], "%.0f"),
+                      shown(row["bytes"], "%.0f"), limit])
+    aligned(lines)
+
+
 def progress(text):
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
@@ -238,7 +330,11 @@ def show(table, names):
         if len(head) > len(line):
             line.insert(2, shown(row["delivered"], "%.0f"))
         lines.append(line)
-    width = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    aligned(lines)
+
+
+def aligned(lines):
+    width = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     for line in lines:
         print("  ".join(cell.ljust(w) if i == 0 else cell.rjust(w)
                         for i, (cell, w) in enumerate(zip(line, width))).rstrip())
@@ -246,16 +342,21 @@ def show(table, names):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["webhook", "rest"])
+    parser.add_argument("what", choices=["clients", "webhook", "rest"])
     parser.add_argument("--json", metavar="FILE",
                         help="the numbers of each run; - for standard output")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
-    table, names = (webhook if options.what == "webhook" else rest)(options)
-    if options.json != "-":
-        show(table, names)
+    if options.what == "clients":
+        table = clients(options)
+        if options.json != "-":
+            show_clients(table)
+    else:
+        table, names = {"webhook": webhook, "rest": rest}[options.what](options)
+        if options.json != "-":
+            show(table, names)
     if options.json:
         text = json.dumps({"bench": options.what, "workers": options.workers,
                            "cores": len(cores), "size": SIZE, "rows": table},
