@@ -98,6 +98,9 @@ static const struct wps_config_item limit_items[] = {
            "events of one client that wait for an upstream; while there are "
            "so many, nothing is read from the client"),
     SIZE("events_waiting_bytes", "1m", 1 * KIB, 1 * GIB, "the same in bytes"),
+    SIZE("events_waiting_total", "256m", 1 * MIB, 1024 * GIB,
+         "the same of all clients together; over it, nothing is read from "
+         "those that have events waiting"),
     DURATION("event_timeout", "2m", 100, 1 * HOUR,
              "an event without an answer after this time has failed; no "
              "handler's own timeout reaches further"),

@@ -13,6 +13,7 @@
  * (secret), workers (auto | 1..64), limits { message_size 1m, connections
  * 100000, hubs 10000, groups_per_connection 1024, queue_messages 1000,
  * queue_bytes 16m, fragments 1024, events_waiting 100, events_waiting_bytes 1m,
+ * events_waiting_total 256m,
  * event_timeout 2m, events_after_end 5s }, http { request_line
  * 16k, header_bytes 16k, headers 100, body 1m, first_byte_timeout 10s,
  * headers_timeout 10s, body_timeout 30s, keep_alive_timeout 60s }, websocket {

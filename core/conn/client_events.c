@@ -369,10 +369,23 @@ static void disconnected(struct client_events *ce)
 
 static bool queue_is_full(const struct client_events *ce, uint32_t parts)
 {
-  const struct conn_limits *l = &ce->worker->conns->server->limits;
+  const struct conn_server *server = ce->worker->conns->server;
+  const struct conn_limits *l = &server->limits;
 
+  /* Who has nothing waiting is never held: its next answer may be far away. */
   return ce->queue_count * parts >= l->events_waiting ||
-         ce->queue_bytes * parts >= l->events_waiting_bytes;
+         ce->queue_bytes * parts >= l->events_waiting_bytes ||
+         (ce->queue_count != 0 &&
+          atomic_load_explicit(&server->events_waiting, memory_order_relaxed) >=
+              l->events_waiting_total);
+}
+
+static void count_bytes(struct client_events *ce, uint64_t bytes, bool more)
+{
+  _Atomic uint64_t *all = &ce->worker->conns->server->events_waiting;
+
+  ce->queue_bytes += more ? bytes : -bytes;
+  atomic_fetch_add_explicit(all, more ? bytes : -bytes, memory_order_relaxed);
 }
 
 /* Only a component that raises several for one frame, or does so later, comes
@@ -390,7 +403,7 @@ static void enqueue(struct client_events *ce, struct waiting *w)
 {
   list_add_tail(&ce->queue, &w->node);
   ce->queue_count++;
-  ce->queue_bytes += w->event->view.msg->cost;
+  count_bytes(ce, w->event->view.msg->cost, true);
 }
 
 static struct waiting *dequeue(struct client_events *ce)
@@ -398,7 +411,7 @@ static struct waiting *dequeue(struct client_events *ce)
   struct waiting *w = CONTAINER_OF(list_pop(&ce->queue), struct waiting, node);
 
   ce->queue_count--;
-  ce->queue_bytes -= w->event->view.msg->cost;
+  count_bytes(ce, w->event->view.msg->cost, false);
   return w;
 }
 

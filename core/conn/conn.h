@@ -101,6 +101,7 @@ struct conn_limits {
   size_t queue_bytes;
   uint32_t events_waiting;       /* per client; then its socket is held */
   uint64_t events_waiting_bytes; /* the same */
+  uint64_t events_waiting_total; /* bytes of all clients */
   uint32_t events_after_end_ms;
   uint64_t connections_max;
   uint32_t close_timeout_ms;
@@ -114,6 +115,7 @@ struct conn_server {
   struct instances *instances;
   const struct keys *keys;
   _Atomic uint64_t connections;
+  _Atomic uint64_t events_waiting; /* bytes */
   atomic_bool draining;
 };
 

@@ -176,11 +176,12 @@ static void check_url(struct settings *s, const struct node *url, long upstream)
     faults_add(s->faults, &url->at,
                "`url`: there is no key vault outside Azure; write "
                "${file:PATH} or ${env:NAME} where the secret belongs");
+  /* The rest of it may be a secret. */
   if (upstream < 0)
     faults_add(s->faults, &url->at,
-               "`url`: no enabled plugin takes URLs like %.*s; enable an "
+               "`url`: no enabled plugin takes URLs like %.*s:...; enable an "
                "upstream plugin for its scheme",
-               STR_ARG(url->scalar));
+               STR_ARG(scheme_of(url->scalar)));
 }
 
 static void load_handler(struct settings *s, struct hub_block *block,

@@ -105,6 +105,8 @@ static void fill_limits(struct conn_limits *l, const struct wps_config *core)
   l->events_waiting = (uint32_t)number(core, "limits", "events_waiting");
   l->events_waiting_bytes =
       (uint64_t)number(core, "limits", "events_waiting_bytes");
+  l->events_waiting_total =
+      (uint64_t)number(core, "limits", "events_waiting_total");
   l->events_after_end_ms = (uint32_t)number(core, "limits", "events_after_end");
   l->event_timeout_ms = (uint64_t)number(core, "limits", "event_timeout");
   l->connections_max = (uint64_t)number(core, "limits", "connections");

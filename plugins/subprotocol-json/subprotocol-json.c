@@ -3,6 +3,7 @@
  * names and two variants of one component. What requests mean is in
  * plugins/common/azure; here is how it looks.
  */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include <webpubsub/plugin.h>
@@ -54,6 +55,13 @@ static const struct wps_config_item items[] = {
      .min = 1024,
      .max = INT64_C(1) << 32,
      .help = "their bytes"},
+    {.key = "event_queue_total",
+     .type = WPS_CONF_SIZE_BYTES,
+     .fallback = "256m",
+     .min = 1024 * 1024,
+     .max = INT64_C(1) << 40,
+     .help = "the bytes of all clients together; over it, nothing is read from "
+             "those that have requests waiting"},
     {.key = "drop_on_event_failure",
      .type = WPS_CONF_BOOL,
      .fallback = "false",
@@ -62,14 +70,24 @@ static const struct wps_config_item items[] = {
 };
 static const struct wps_config_schema schema = WPS_CONFIG_SCHEMA(items);
 
+struct instance {
+  struct azure_rules rules; /* first: what callbacks get as inst */
+  _Atomic size_t waiting;
+};
+
 static int create(struct wps_instance *self, const struct wps_config *cfg,
                   void *old, void **inst)
 {
-  struct azure_rules *rules = calloc(1, sizeof(*rules));
+  struct instance *p = calloc(1, sizeof(*p));
+  struct azure_rules *rules = p != NULL ? &p->rules : NULL;
 
   (void)old;
   if (rules == NULL)
     return WPS_ENOMEM;
+  atomic_init(&p->waiting, 0);
+  rules->waiting_total = &p->waiting;
+  rules->waiting_total_max =
+      (size_t)wps->config->get_int(cfg, "event_queue_total");
   rules->self = self;
   rules->writer = &json_writer;
   rules->ack_window = (uint32_t)wps->config->get_int(cfg, "ack_memory");

@@ -14,9 +14,10 @@
 #include "plugins/upstream-webhook/token_answer.h"
 
 enum {
-  FETCH_MS = 30000,
+  FETCH_MS = 10000,
   SECOND_US = 1000000,
-  EARLY_S = 300, /* a new one is fetched before the end     */
+  SLOW_US = 3 * SECOND_US, /* a silent fetch gets a companion           */
+  EARLY_S = 300,           /* a new one is fetched before the end     */
   LONGEST_S = 7 * 24 * 3600,
   REJECTED_AFTER_US = 10 * SECOND_US
 };
@@ -45,11 +46,26 @@ bool auth_start(struct auth *a)
   return !a->header.failed;
 }
 
+static void end_fetches(struct auth *a)
+{
+  for (size_t i = 0; i < AUTH_FETCHES; i++) {
+    if (a->fetches[i] != NULL)
+      exchange_free(a->fetches[i]);
+    a->fetches[i] = NULL;
+  }
+}
+
+static bool is_fetching(const struct auth *a)
+{
+  for (size_t i = 0; i < AUTH_FETCHES; i++)
+    if (a->fetches[i] != NULL)
+      return true;
+  return false;
+}
+
 void auth_end(struct auth *a)
 {
-  if (a->exchange != NULL)
-    exchange_free(a->exchange);
-  a->exchange = NULL;
+  end_fetches(a);
   if (a->header.len > 0)
     explicit_bzero(a->header.ptr, a->header.len);
   text_free(&a->header);
@@ -82,7 +98,7 @@ static void fetch_failed(struct auth *a, const char *why)
                   "no token for %.*s from %.*s: %s",
                   STR_ARG(url_for_log(t->handler->url)),
                   STR_ARG(url_for_log(t->options.token_url)), why);
-  if (now_of(a) >= a->expires_us)
+  if (!is_fetching(a) && now_of(a) >= a->expires_us)
     release(a, false);
 }
 
@@ -101,6 +117,7 @@ static void take_token(struct auth *a, struct wps_str body)
   }
   if (seconds > LONGEST_S)
     seconds = LONGEST_S;
+  end_fetches(a); /* one is enough */
   text_free(&a->header);
   a->header = header;
   a->fetched_us = now_of(a);
@@ -116,7 +133,9 @@ static void landed(struct exchange *x, int ended)
   struct auth *a = x->arg;
   char why[64];
 
-  a->exchange = NULL;
+  for (size_t i = 0; i < AUTH_FETCHES; i++)
+    if (a->fetches[i] == x)
+      a->fetches[i] = NULL;
   if (ended != ENDED_ANSWERED) {
     fetch_failed(a, exchange_error(x));
   } else if (x->response.code != 200) {
@@ -175,11 +194,16 @@ static struct exchange *token_exchange(const struct auth *a)
   return NULL;
 }
 
+/* A server that comes back need not answer what it was asked before. */
 static void fetch(struct auth *a)
 {
   struct exchange *x;
+  size_t free_at = 0;
 
-  if (a->exchange != NULL || now_of(a) - a->failed_us < SECOND_US)
+  while (free_at < AUTH_FETCHES && a->fetches[free_at] != NULL)
+    free_at++;
+  if (free_at == AUTH_FETCHES || now_of(a) - a->failed_us < SECOND_US ||
+      (is_fetching(a) && now_of(a) - a->begun_us < SLOW_US))
     return;
   x = token_exchange(a);
   if (x == NULL)
@@ -191,7 +215,8 @@ static void fetch(struct auth *a)
     exchange_free(x);
     return;
   }
-  a->exchange = x;
+  a->fetches[free_at] = x;
+  a->begun_us = now_of(a);
 }
 
 int auth_ask(struct auth *a, struct list *delivery, struct wps_str *header)
@@ -206,7 +231,7 @@ int auth_ask(struct auth *a, struct list *delivery, struct wps_str *header)
     fetch(a);
   if (a->header.len > 0 && now_of(a) < a->expires_us)
     return AUTH_READY;
-  if (a->exchange == NULL)
+  if (!is_fetching(a))
     return AUTH_FAILED;
   list_add(&a->waiting, delivery);
   return AUTH_WAIT;

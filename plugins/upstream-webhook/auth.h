@@ -14,12 +14,14 @@ struct exchange;
 struct target;
 
 enum { AUTH_READY = 1, AUTH_WAIT, AUTH_FAILED };
+enum { AUTH_FETCHES = 3 };
 
 struct auth {
   struct target *target;
-  struct text header; /* "Bearer ..." */
-  struct exchange *exchange;
-  struct list waiting; /* deliveries */
+  struct text header;                     /* "Bearer ..." */
+  struct exchange *fetches[AUTH_FETCHES]; /* under way; or NULL */
+  int64_t begun_us;                       /* the last of them   */
+  struct list waiting;                    /* deliveries         */
   int64_t fetched_us, refresh_us, expires_us;
   int64_t failed_us; /* the last fetch, then */
 };

@@ -69,48 +69,12 @@ void authority_put(struct authority *a)
   free(a);
 }
 
-/* ---- breaker ---- */
+/* ---- name ---- */
 
 static int64_t now_us(const struct authority *a)
 {
   return wps->worker->now_us(a->site->worker);
 }
-
-bool authority_may_try(struct authority *a)
-{
-  if (!a->open)
-    return true;
-  if (now_us(a) - a->trial_us < SECOND_US)
-    return false;
-  a->trial_us = now_us(a);
-  return true;
-}
-
-void authority_worked(struct authority *a)
-{
-  a->failures = 0;
-  if (!a->open)
-    return;
-  a->open = false;
-  wps->log->write(a->site->inst->self, NULL, WPS_LOG_INFO,
-                  "%s answers again: the circuit breaker is closed", a->name);
-}
-
-void authority_failed(struct authority *a, uint32_t limit)
-{
-  if (a->failures < UINT32_MAX)
-    a->failures++;
-  if (a->open || a->failures < limit)
-    return;
-  a->open = true;
-  a->trial_us = now_us(a);
-  wps->log->write(a->site->inst->self, NULL, WPS_LOG_WARN,
-                  "%s failed %u times in a row: the circuit breaker is open, "
-                  "and it is tried once a second",
-                  a->name, a->failures);
-}
-
-/* ---- name ---- */
 
 bool authority_is_known(const struct authority *a)
 {

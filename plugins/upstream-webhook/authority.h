@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* authority.h - what a worker knows about one server, scheme and host and port,
- * whichever handlers name it: is it up, is its name known. Thread: the
+ * whichever handlers name it: is its name known. Thread: the
  * worker's.
  */
 #ifndef WEBHOOK_AUTHORITY_H
@@ -16,11 +16,8 @@ struct authority {
   struct site *site;
   char *name; /* "https://app.example.com:443" */
   size_t users;
-  uint32_t failures; /* of the network, in a row */
-  bool open;         /* the breaker: one trial a second only */
-  bool numeric;      /* no resolver is asked */
-  uint8_t reserved[2];
-  int64_t trial_us;    /* of the last one */
+  bool numeric; /* no resolver is asked */
+  uint8_t reserved[7];
   int64_t resolved_us; /* the name was known then */
 };
 
@@ -28,11 +25,6 @@ struct authority {
 struct authority *authority_get(struct site *site,
                                 const struct url_template *url);
 void authority_put(struct authority *a);
-
-/* May a request go out now? With the breaker open, one a second. */
-bool authority_may_try(struct authority *a);
-void authority_worked(struct authority *a);
-void authority_failed(struct authority *a, uint32_t limit);
 
 /* A thread of libcurl asks for each transfer anew, not for each name: while it
  * is not known, one transfer goes ahead. What is not fresh is a connection of

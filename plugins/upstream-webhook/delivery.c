@@ -14,7 +14,11 @@
 #include "plugins/upstream-webhook/site.h"
 #include "plugins/upstream-webhook/target.h"
 
-enum { REPORTS_PER_SECOND = 100, CLOCKS_DIFFER_US = 20000 };
+enum {
+  REPORTS_PER_SECOND = 100,
+  CLOCKS_DIFFER_US = 20000,
+  OUTAGE_LOOK_MS = 1000 /* while a handler is known to be out of reach */
+};
 
 /* An attempt that did not work, in words. */
 struct failure {
@@ -246,6 +250,21 @@ static bool try_again(struct delivery *d)
   return true;
 }
 
+/* Not to be sent now, because the handler is known to be out of reach. Nobody
+ * waits for connected and disconnected: they look again until their time is
+ * over, so that an outage hides nobody's coming and going, but not at shutdown,
+ * which would wait for them. True: it goes on waiting. */
+static bool sits_out(struct delivery *d)
+{
+  if ((d->event->type != WPS_EVENT_CONNECTED &&
+       d->event->type != WPS_EVENT_DISCONNECTED) ||
+      d->target->site->draining || d->target->site->stopping ||
+      now_of(d) + OUTAGE_LOOK_MS * 1000 >= d->deadline_us)
+    return false;
+  wait_for(d, DELIVERY_PAUSED, OUTAGE_LOOK_MS);
+  return true;
+}
+
 static void attempt_failed(struct delivery *d, const struct failure *f)
 {
   if (!f->again || !try_again(d))
@@ -308,11 +327,11 @@ static void landed(struct exchange *x, int ended)
   d->exchange = NULL;
   switch (ended) {
   case ENDED_ANSWERED:
-    authority_worked(t->authority);
+    target_worked(t);
     judge_answer(d, x);
     break;
   case ENDED_TIMEOUT:
-    authority_failed(t->authority, t->options.breaker_failures);
+    target_failed(t);
     /* Not connected in time is the network's; no answer in time is final. */
     f.again = d->deadline_us - now_of(d) > CLOCKS_DIFFER_US;
     f.status = WPS_ETIMEOUT;
@@ -320,7 +339,7 @@ static void landed(struct exchange *x, int ended)
     break;
   case ENDED_NETWORK:
     if (!x->refused)
-      authority_failed(t->authority, t->options.breaker_failures);
+      target_failed(t);
     f.again = !x->refused;
     attempt_failed(d, &f);
     break;
@@ -329,7 +348,7 @@ static void landed(struct exchange *x, int ended)
     fail(d, &f);
     break;
   default:
-    authority_worked(t->authority);
+    target_worked(t);
     f.status = WPS_EPROTO;
     fail(d, &f);
     break;
@@ -361,18 +380,21 @@ static void launch(struct delivery *d, struct wps_str authorization)
   struct exchange *x;
   int rc;
 
-  d->attempts++;
   if (left_us < 1000) {
     too_late(d);
     return;
   }
-  if (!authority_may_try(t->authority)) {
+  if (!target_may_try(t)) {
+    if (sits_out(d))
+      return;
+    d->attempts++;
     f.status = WPS_EUNAVAILABLE;
     f.why = "the server is down (the circuit breaker is open)";
     f.again = true;
     attempt_failed(d, &f);
     return;
   }
+  d->attempts++;
   x = target_take(t);
   if (x == NULL) {
     f.why = "no handle: out of memory, or one of `ca`, `client_certificate` "
@@ -457,7 +479,8 @@ void delivery_refused(struct delivery *d, const char *why)
 {
   const struct failure f = {.status = WPS_EUNAVAILABLE, .why = why};
 
-  fail(d, &f);
+  if (!sits_out(d))
+    fail(d, &f);
 }
 
 void delivery_unauthorized(struct delivery *d, const char *why)

@@ -19,7 +19,7 @@
 enum { RECEIVE_BUFFER = 4096, MAX_AGE_S = 110 };
 
 /* Bodies of answers that a worker reads at a time, beside the limit of each. */
-enum { HELD_MAX = 256 * 1024 * 1024 };
+enum { HELD_MAX = 256 * 1024 * 1024, HELD_SHORT = 64 * 1024 };
 
 /* ---- libcurl's callbacks ---- */
 
@@ -43,7 +43,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
   more = x->response.body.len - before;
   x->held += more;
   t->held += more;
-  if (t->held > HELD_MAX)
+  /* Short ones of other handlers come through. */
+  if (t->held > HELD_MAX && x->held > HELD_SHORT)
     x->response.no_memory = true;
   return x->response.no_memory ? 0 : size * count;
 }
@@ -243,9 +244,18 @@ void exchange_rest(struct exchange *x)
 {
   x->transport->held -= x->held;
   x->held = 0;
-  if (x->cookies || x->response.cookie_seen || x->response.headers_over)
+  if (x->cookies || x->response.cookie_count > 0 || x->response.headers_over)
     cookies_clear(x);
   x->authority = NULL;
+}
+
+/* Of one answer libcurl takes 50 cookies; after that it takes no more, also
+ * none of the next client's, until the handle has begun another request. */
+bool exchange_is_spent(const struct exchange *x)
+{
+  enum { COOKIES_OF_AN_ANSWER = 50 };
+
+  return x->response.cookie_count >= COOKIES_OF_AN_ANSWER;
 }
 
 void exchange_cancel(struct exchange *x)

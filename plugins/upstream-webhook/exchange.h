@@ -53,6 +53,8 @@ int exchange_start(struct exchange *x, uint32_t wanted, uint64_t timeout_ms,
 void exchange_cancel(struct exchange *x);
 /* Nothing of this one may go on to the next one. */
 void exchange_rest(struct exchange *x);
+/* Not to be used again. */
+bool exchange_is_spent(const struct exchange *x);
 
 /* Why it did not work, for a log. */
 const char *exchange_error(const struct exchange *x);

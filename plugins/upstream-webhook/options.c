@@ -97,7 +97,7 @@ static const struct wps_config_schema auth_schema =
       {.key = "queue_bytes",                                                   \
        .type = WPS_CONF_SIZE_BYTES,                                            \
        .fallback = OR("64m"),                                                  \
-       .min = 0,                                                               \
+       .min = 64 * 1024,                                                       \
        .max = INT64_C(1) << 40,                                                \
        .help = "memory of the events that wait, for each worker; more fail "   \
                "at once"},                                                     \
@@ -107,7 +107,7 @@ static const struct wps_config_schema auth_schema =
        .min = 2,                                                               \
        .max = 1000000,                                                         \
        .help = "failures of the network or timeouts in a row after which a "   \
-               "server is tried once a second only, until it answers"},        \
+               "handler is tried once a second only, until it answers"},       \
       {.key = "validate",                                                      \
        .type = WPS_CONF_BOOL,                                                  \
        .fallback = OR("true"),                                                 \

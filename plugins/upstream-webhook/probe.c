@@ -23,7 +23,8 @@ enum {
   FRESH_MS = 60 * SECOND_MS,    /* of a success                             */
   WANTED_MS = 10 * SECOND_MS,   /* a failed URL after the last event for it */
   TRIES_MAX = 6,                /* under way at a time                      */
-  PROBES_MAX = 1024             /* remembered for each handler              */
+  PROBES_MAX = 1024,            /* remembered for each handler              */
+  WARNINGS_PER_SECOND = 10      /* about its URLs                           */
 };
 
 enum { STATE_UNKNOWN = 0, STATE_PASSED, STATE_FAILED };
@@ -39,6 +40,7 @@ struct probe {
   struct list tries;
   size_t try_count;
   struct list waiting; /* deliveries */
+  struct list turn;    /* in target.asking until there is a place to ask */
   struct wps_timer *timer;
   int64_t ended_us;  /* when the state was last confirmed */
   int64_t wanted_us; /* by an event                       */
@@ -46,19 +48,20 @@ struct probe {
   const char *cause; /* of the last warning */
 };
 
-struct
-try {
+struct attempt {
   struct list node;
   struct probe *probe;
   struct exchange *exchange;
   uint32_t method;
-  uint32_t reserved;
+  bool counted; /* in target.tries: it is not slow yet */
+  uint8_t reserved[3];
 };
 
 static const char not_wanted[] =
     "abuse protection: the URL has not allowed events from here";
 
 static void begin_try(struct probe *p, uint32_t method);
+static void ask(struct probe *p);
 static void time_over(void *arg);
 
 /* ---- which ---- */
@@ -93,21 +96,32 @@ static void start_timer(struct probe *p, uint64_t ms)
                                       time_over, p);
 }
 
-static void end_try(struct try *a)
+static void uncount(struct attempt *a)
 {
-  struct probe *p = a->probe;
+  if (a->counted)
+    a->probe->target->tries--;
+  a->counted = false;
+}
 
-  exchange_cancel(a->exchange);
-  target_give(p->target, a->exchange);
+static void forget_try(struct attempt *a)
+{
+  uncount(a);
   list_remove(&a->node);
-  p->try_count--;
+  a->probe->try_count--;
   free(a);
+}
+
+static void end_try(struct attempt *a)
+{
+  exchange_cancel(a->exchange);
+  target_give(a->probe->target, a->exchange);
+  forget_try(a);
 }
 
 static void end_tries(struct probe *p)
 {
   while (!list_empty(&p->tries))
-    end_try(LIST_ITEM(p->tries.next, struct try, node));
+    end_try(LIST_ITEM(p->tries.next, struct attempt, node));
 }
 
 static void probe_free(struct probe *p)
@@ -116,6 +130,7 @@ static void probe_free(struct probe *p)
   end_tries(p);
   list_remove(&p->node);
   list_remove(&p->waiting);
+  list_remove(&p->turn);
   p->target->probe_count--;
   text_free(&p->url);
   free(p->hub);
@@ -160,6 +175,7 @@ static struct probe *probe_new(struct target *t, struct wps_str hub)
   list_init(&p->node);
   list_init(&p->tries);
   list_init(&p->waiting);
+  list_init(&p->turn);
   p->target = t;
   p->warned_us = INT64_MIN;
   t->probe_count++;
@@ -214,7 +230,11 @@ static void log_failed(struct probe *p, const char *cause, uint32_t method,
   struct wps_str url = url_for_log(text_str(&p->url));
   bool news = p->cause == NULL || strcmp(p->cause, cause) != 0 ||
               now_of(p) - p->warned_us >= (int64_t)FRESH_MS * 1000;
+  uint32_t hidden;
 
+  /* Nor do thousands of hubs at a time. */
+  news = news && limiter_pass(&p->target->refusals, now_of(p),
+                              WARNINGS_PER_SECOND, &hidden);
   if (news) {
     p->cause = cause;
     p->warned_us = now_of(p);
@@ -237,7 +257,7 @@ static void passed(struct probe *p)
   p->state = STATE_PASSED;
   p->ended_us = now_of(p);
   p->repeated = 0;
-  authority_worked(p->target->authority);
+  target_worked(p->target);
   list_init(&waiting);
   list_move(&waiting, &p->waiting);
   while ((node = list_pop(&waiting)) != NULL)
@@ -303,15 +323,30 @@ static void answered(struct probe *p, uint32_t method, const struct response *r)
   }
 }
 
+/* The server does not answer: who has not even been asked about learns that
+ * now, not when all those before have had their time. */
+static void fail_those_behind(struct target *t)
+{
+  struct list behind, *node;
+
+  list_init(&behind);
+  list_move(&behind, &t->asking);
+  while ((node = list_pop(&behind)) != NULL) {
+    struct probe *p = LIST_ITEM(node, struct probe, turn);
+
+    if (p->state == STATE_UNKNOWN)
+      failed(p);
+  }
+}
+
 static void landed(struct exchange *x, int ended)
 {
-  struct try *a = x->arg;
+  struct attempt *a = x->arg;
   struct probe *p = a->probe;
+  struct target *t = p->target;
   uint32_t method = a->method;
 
-  list_remove(&a->node);
-  p->try_count--;
-  free(a);
+  forget_try(a);
   if (ended == ENDED_ANSWERED && x->response.code == 404 &&
       method == METHOD_OPTIONS) {
     begin_try(p, METHOD_GET);
@@ -320,8 +355,11 @@ static void landed(struct exchange *x, int ended)
   } else {
     log_failed(p, "AbuseProtectionResponseFailed", method, exchange_error(x));
     not_passed(p, ended == ENDED_NETWORK);
+    if (ended == ENDED_TIMEOUT)
+      fail_those_behind(t);
   }
-  target_give(p->target, x);
+  target_give(t, x);
+  probes_pump(t);
 }
 
 /* ---- attempts ---- */
@@ -329,13 +367,14 @@ static void landed(struct exchange *x, int ended)
 static void begin_try(struct probe *p, uint32_t method)
 {
   struct target *t = p->target;
-  struct try *a = calloc(1, sizeof(*a));
+  struct attempt *a = calloc(1, sizeof(*a));
   struct exchange *x = a != NULL ? target_take(t) : NULL;
 
   if (x == NULL || request_probe(&x->request, method, text_str(&p->url),
                                  str_of(t->site->inst->origin)) != WPS_OK)
     goto fail;
-  *a = (struct try){.probe = p, .exchange = x, .method = method};
+  *a = (struct attempt){.probe = p, .exchange = x, .method = method};
+  list_init(&a->node);
   x->done = landed;
   x->arg = a;
   x->authority = t->authority;
@@ -344,6 +383,8 @@ static void begin_try(struct probe *p, uint32_t method)
     goto fail;
   list_add(&p->tries, &a->node);
   p->try_count++;
+  a->counted = true;
+  t->tries++;
   if (p->state == STATE_UNKNOWN)
     start_timer(p, COMPANION_MS);
   return;
@@ -358,14 +399,53 @@ fail:
   not_passed(p, false);
 }
 
+/* As for events: so many at a time, and one ahead while a name is not known.
+ * What has been slow is not counted any more, so that a server that comes back
+ * is found although it still owes answers. */
+static bool may_ask(const struct target *t)
+{
+  return t->tries < t->options.in_flight &&
+         (t->tries == 0 || authority_is_known(t->authority));
+}
+
+static void ask(struct probe *p)
+{
+  struct target *t = p->target;
+
+  if (may_ask(t)) {
+    list_remove(&p->turn);
+    begin_try(p, METHOD_OPTIONS);
+  } else if (list_empty(&p->turn)) {
+    list_add(&t->asking, &p->turn);
+    target_stir(t);
+  }
+}
+
+void probes_pump(struct target *t)
+{
+  struct list *node;
+
+  while (may_ask(t) && (node = list_pop(&t->asking)) != NULL) {
+    struct probe *p = LIST_ITEM(node, struct probe, turn);
+
+    if (p->state == STATE_UNKNOWN && list_empty(&p->waiting))
+      p->state = p->try_count == 0 ? STATE_FAILED : p->state;
+    else
+      begin_try(p, METHOD_OPTIONS);
+  }
+}
+
 /* The next attempt, whatever has become of those before: a server that comes
  * back need not answer what it was asked before. */
 static void time_over(void *arg)
 {
   struct probe *p = arg;
-  struct transport *transport = &p->target->site->transport;
+  struct target *t = p->target;
+  struct transport *transport = &t->site->transport;
 
   p->timer = NULL;
+  for (struct list *n = p->tries.next; n != &p->tries; n = n->next)
+    uncount(LIST_ITEM(n, struct attempt, node));
   if (p->state == STATE_FAILED) {
     if (now_of(p) - p->wanted_us > (int64_t)WANTED_MS * 1000)
       return;
@@ -373,10 +453,13 @@ static void time_over(void *arg)
   } else if (p->state == STATE_UNKNOWN && list_empty(&p->waiting)) {
     if (p->try_count == 0)
       p->state = STATE_FAILED;
+    probes_pump(t);
+    transport_turn(transport);
     return;
   }
+  probes_pump(t); /* those that have waited go first */
   if (p->try_count < TRIES_MAX)
-    begin_try(p, METHOD_OPTIONS);
+    ask(p);
   transport_turn(transport);
 }
 
@@ -409,13 +492,14 @@ int probe_ask(struct target *t, struct wps_str hub, struct list *delivery,
   if (p->state == STATE_PASSED) {
     if (p->try_count == 0 &&
         now_of(p) - p->ended_us >= (int64_t)FRESH_MS * 1000)
-      begin_try(p, METHOD_OPTIONS);
+      ask(p);
     return PROBE_PASSED;
   }
+  /* Before the delivery is in the list: it may fail at once. */
+  if (p->state == STATE_UNKNOWN && p->try_count == 0 && p->timer == NULL)
+    ask(p);
   if (p->state == STATE_FAILED)
     return PROBE_FAILED;
   list_add(&p->waiting, delivery);
-  if (p->try_count == 0 && p->timer == NULL)
-    begin_try(p, METHOD_OPTIONS);
   return PROBE_WAIT;
 }

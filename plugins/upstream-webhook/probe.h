@@ -17,6 +17,8 @@ enum { PROBE_PASSED = 1, PROBE_WAIT, PROBE_FAILED };
  * delivery_refused() comes later, if it is still there. PROBE_FAILED: *why. */
 int probe_ask(struct target *t, struct wps_str hub, struct list *delivery,
               const char **why);
+/* Ask what may be asked now. */
+void probes_pump(struct target *t);
 void probes_free(struct target *t);
 
 #endif

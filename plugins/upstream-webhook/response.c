@@ -36,7 +36,7 @@ void response_reset(struct response *r, uint32_t wanted)
   empty(&r->body);
   r->wanted = wanted;
   r->headers_over = r->body_over = r->cut = r->no_memory = false;
-  r->cookie_seen = false;
+  r->cookie_count = 0;
   r->head_bytes = r->body_bytes = 0;
 }
 
@@ -98,7 +98,8 @@ static void take(struct response *r, struct wps_str name, struct wps_str value)
       text_add_str(&r->allowed, STR(","));
     text_add_str(&r->allowed, value);
   } else if (str_equal_fold(name, STR("Set-Cookie"))) {
-    r->has_cookie = r->cookie_seen = true;
+    r->has_cookie = true;
+    r->cookie_count++;
   } else if (name.len > sizeof(METADATA) - 1 &&
              str_prefix_fold(name, STR(METADATA))) {
     put_metadata(r, name, value);

@@ -30,12 +30,11 @@ struct response {
   uint32_t code;   /* of the status line that counts        */
   bool ended;      /* the blank line of the head was there  */
   bool has_type, has_state, has_cookie;
-  bool cookie_seen;             /* in an interim answer, too */
   bool headers_over, body_over; /* more than is allowed                     */
   bool cut;                     /* enough of the body is here; stopped      */
   bool no_memory;
   uint32_t metadata_count;
-  uint32_t reserved;
+  uint32_t cookie_count; /* also of interim answers */
   size_t head_bytes, body_bytes;
   struct text type, state;
   struct text allowed;  /* WebHook-Allowed-Origin, all lines, with commas   */

@@ -3,11 +3,10 @@
  *
  * upstream-webhook.c  the component: life, drain, the way in
  *   delivery.c        one event: validated, authorized, sent, judged, repeated
- *     target.c        one handler on one worker: places, queue, kept handles
- *       probe.c       abuse protection of its URLs
- *       auth.c        its Authorization header
- *     authority.c     one server on one worker: breaker, name
- *     request.c       event -> HTTP request (url, signature, connect_body)
+ *     target.c        one handler on one worker: places, queue, breaker,
+ * handles probe.c       abuse protection of its URLs auth.c        its
+ * Authorization header authority.c     one server on one worker: is its name
+ * known request.c       event -> HTTP request (url, signature, connect_body)
  *     answer.c        HTTP answer -> the event's reply (connect_answer)
  *   exchange.c        one request and answer on a handle (response, cookies)
  *     transport.c     libcurl's multi on the worker's loop
@@ -42,7 +41,7 @@ struct site {
   struct transport transport;
   struct list authorities; /* struct authority */
   struct list targets[SITE_BUCKETS];
-  struct list backlog;    /* targets whose queue is not empty */
+  struct list backlog;    /* targets where somebody waits */
   struct list deliveries; /* not finished */
   size_t delivery_count;
   size_t places; /* of all targets */

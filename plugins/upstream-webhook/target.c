@@ -12,6 +12,7 @@
 #include "plugins/upstream-webhook/site.h"
 
 enum {
+  SECOND_US = 1000000,
   PATIENCE_MS = 1000,
   SILENT_US = 3000000, /* a request without an answer for so long */
   TRIAL_US = 1900000,
@@ -68,6 +69,7 @@ static struct target *target_new(struct site *site,
   list_init(&t->kept);
   list_init(&t->queue);
   list_init(&t->flying);
+  list_init(&t->asking);
   for (size_t i = 0; i < TARGET_PROBE_BUCKETS; i++)
     list_init(&t->probes[i]);
   t->site = site;
@@ -142,7 +144,8 @@ struct exchange *target_take(struct target *t)
 void target_give(struct target *t, struct exchange *x)
 {
   exchange_rest(x);
-  if (t->kept_count >= t->options.in_flight || t->site->kept >= KEPT_MAX) {
+  if (t->kept_count >= t->options.in_flight || t->site->kept >= KEPT_MAX ||
+      exchange_is_spent(x)) {
     exchange_free(x);
     return;
   }
@@ -225,11 +228,16 @@ static void patience_over(void *arg)
   transport_turn(&t->site->transport);
 }
 
+void target_stir(struct target *t)
+{
+  if (list_empty(&t->backlog))
+    list_add(&t->site->backlog, &t->backlog);
+}
+
 void target_enqueue(struct target *t, struct list *delivery)
 {
   list_add(&t->queue, delivery);
-  if (list_empty(&t->backlog))
-    list_add(&t->site->backlog, &t->backlog);
+  target_stir(t);
   if (t->patience == NULL)
     t->patience =
         wps->worker->timer_start(t->site->inst->self, t->site->worker,
@@ -240,11 +248,53 @@ void target_pump(struct target *t)
 {
   struct list *node;
 
+  probes_pump(t);
   while (target_has_place(t) && (node = list_pop(&t->queue)) != NULL)
     delivery_place(LIST_ITEM(node, struct delivery, node));
-  if (list_empty(&t->queue))
+  if (list_empty(&t->queue) && list_empty(&t->asking))
     list_remove(&t->backlog);
 }
+
+/* ---- breaker ---- */
+
+bool target_may_try(struct target *t)
+{
+  int64_t now = site_now_us(t->site);
+
+  if (!t->open)
+    return true;
+  if (now - t->tried_us < SECOND_US)
+    return false;
+  t->tried_us = now;
+  return true;
+}
+
+void target_worked(struct target *t)
+{
+  t->fails = 0;
+  if (!t->open)
+    return;
+  t->open = false;
+  wps->log->write(t->site->inst->self, NULL, WPS_LOG_INFO,
+                  "%.*s answers again: the circuit breaker is closed",
+                  STR_ARG(url_for_log(t->handler->url)));
+}
+
+void target_failed(struct target *t)
+{
+  if (t->fails < UINT32_MAX)
+    t->fails++;
+  if (t->open || t->fails < t->options.breaker_failures)
+    return;
+  t->open = true;
+  t->tried_us = site_now_us(t->site);
+  wps->log->write(t->site->inst->self, NULL, WPS_LOG_WARN,
+                  "%.*s failed %u times in a row: the circuit breaker is "
+                  "open, and it is tried once a second",
+                  STR_ARG(url_for_log(t->handler->url)), t->fails);
+}
+
+/* ---- the end of one ---- */
 
 void target_landed(struct target *t, int64_t launched_us, bool answered)
 {

@@ -21,7 +21,7 @@ enum { TARGET_PROBE_BUCKETS = 64 };
 
 struct target {
   struct list node;    /* of a bucket of the site                      */
-  struct list backlog; /* in site.backlog while the queue is not empty */
+  struct list backlog; /* in site.backlog while somebody waits here    */
   struct site *site;
   const struct wps_handler *handler;
   struct options options;
@@ -41,7 +41,12 @@ struct target {
   int64_t answered_us, trial_us; /* the last ones                       */
   struct list probes[TARGET_PROBE_BUCKETS];
   size_t probe_count;
-  struct limiter failures, overflows;
+  uint32_t fails; /* of the network, in a row               */
+  bool open;      /* the breaker: one trial a second only    */
+  int64_t tried_us;
+  struct list asking; /* probes that wait to be asked        */
+  size_t tries;       /* their requests, unless they are slow */
+  struct limiter failures, overflows, refusals;
 };
 
 /* The handler's on this worker, made when it is first needed. NULL: out of
@@ -62,8 +67,16 @@ void target_waited(struct target *t, size_t bytes);
 /* May one more request start? */
 bool target_has_place(const struct target *t);
 void target_enqueue(struct target *t, struct list *delivery);
+/* Somebody waits here for more than an end. */
+void target_stir(struct target *t);
 /* Start what may start. */
 void target_pump(struct target *t);
+/* The circuit breaker. Each handler has its own: one that hangs says nothing
+ * about others on the same server. May a request go out now? With the breaker
+ * open, one a second. */
+bool target_may_try(struct target *t);
+void target_worked(struct target *t);
+void target_failed(struct target *t);
 /* One under way, which began then, has ended; `answered`: with an answer. */
 void target_landed(struct target *t, int64_t launched_us, bool answered);
 

@@ -190,6 +190,10 @@ static void worker_stop(void *inst, void *wstate)
 
   site->stopping = true;
   w->sites[wps->worker->index(site->worker)] = NULL;
+  if (site->delivery_count > 0)
+    wps->log->write(w->self, NULL, WPS_LOG_WARN,
+                    "%zu events are lost: no answer within shutdown.timeout",
+                    site->delivery_count);
   while (!list_empty(&site->deliveries))
     delivery_abort(LIST_ITEM(site->deliveries.next, struct delivery, all));
   for (size_t i = 0; i < SITE_BUCKETS; i++)

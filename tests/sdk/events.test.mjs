@@ -123,6 +123,34 @@ suite('a client that sends faster than its handler answers', () => {
     await until(5000, 'all acks', async () => c.queue.filter((m) => m.json.type === 'ack').length === 11);
   });
 
+  check('events_waiting_total and event_queue_total: many clients, none over its own limit, are held as well', { ...when, timeout: 90000 }, async (t) => {
+    const s = await own(t, {
+      limits: { events_waiting: 10000, events_waiting_bytes: '64m', events_waiting_total: '1m' },
+      plugins: { ...plugins, 'subprotocol-json': { event_queue: 10000, event_queue_bytes: '64m', event_queue_total: '1m' } },
+    });
+    const fill = 'x'.repeat(40000);
+    for (const kind of ['simple', 'json']) {
+      const send = (c, i, more = '') => c.send(kind === 'simple' ? `${i} ${more}` : { type: 'event', event: 'e', ackId: i, dataType: 'text', data: `${i} ${more}` });
+      await gate(s, false);
+      const all = await Promise.all(Array.from({ length: 10 }, () => s[kind]({ hub: 'brief', token: null })));
+      const before = s.memory();
+      for (const c of all) for (let i = 0; i < 200; i++) send(c, i, fill);
+      for (const c of all) await stuck(c);
+      assert.ok(s.memory() - before < slow * 12e6, `${s.memory() - before} bytes more, of 80 MB`);
+      const late = await s[kind]({ hub: 'brief', token: null });
+      send(late, 0);
+      await gate(s, true);
+      for (const [c, n] of [...all.map((x) => [x, 200]), [late, 1]]) {
+        for (let i = 0; i < n; i++) {
+          const m = await c.next({ ms: 20000 });
+          assert.equal((kind === 'simple' ? m.text : m.json.data).split(' ')[0], String(i));
+          if (kind === 'json') assert.deepEqual(await c.json(), { type: 'ack', ackId: i, success: true });
+        }
+      }
+      for (const c of all) await c.close(1000);
+    }
+  });
+
   check('others are served while one is held; it can be closed by command, and the application hears of it', { ...when, timeout: 60000 }, async (t) => {
     const s = await own(t, { limits: { events_after_end: '500ms' } });
     for (const kind of ['simple', 'json']) {

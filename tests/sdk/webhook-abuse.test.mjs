@@ -185,6 +185,24 @@ suite('switches and words', () => {
     await server.logged((r) => JSON.stringify(r).includes('HttpHandlerUnexpectedResponse'), { from });
   });
 
+  check('4 thousands of hubs are asked about a few at a time, and fail together when nobody answers', { timeout: 40000 }, async (t) => {
+    const silent = await Handler.start();
+    const door = gate(ALLOW);
+    silent.always({ method: 'OPTIONS' }, door.answer);
+    const s = await hookServerIn(t, { workers: 1, webhook: { ...HASTY, timeout: '30s', in_flight: 3 }, hubs: { '*': allow(silent.all()) } });
+    const ask = (name) => Promise.all(Array.from({ length: 60 }, (_, i) => s.status({ hub: `${name}${i}`, token: null })));
+    const asked = () => silent.seen({ method: 'OPTIONS' }).length;
+    const first = ask('many');
+    await silent.wait({ method: 'OPTIONS' }, 3);
+    await pass(500);
+    assert.equal(asked(), 3);
+    const failed = (await first).filter((code) => code === 500).length;
+    assert.ok(asked() <= 3 * 6, `${asked()} questions in ten seconds`);
+    assert.ok(failed > 50, `${failed} of 60 have been told`);
+    door.open();
+    await until(5000, 'all are in', async () => (await ask('many')).every((code) => code === 101));
+  });
+
   check('4 a reload asks again', async (t) => {
     const s = await hookServerIn(t, { hubs: { '*': allow(app.all()) } });
     await s.json({ hub: 'again', token: null });

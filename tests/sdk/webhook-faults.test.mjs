@@ -229,6 +229,23 @@ suite('down', () => {
 });
 
 suite('limits', () => {
+  check('3.3 a handler that hangs does no harm to another one on the same server', { timeout: 30000 }, async (t) => {
+    const both = await Handler.start();
+    both.always({ path: /^\/ill\// }, { hang: true });
+    const at = (path) => allow({ url: `${both.origin}/${path}/{event}`, user_events: '*', validate: false });
+    const s = await hookServerIn(t, { webhook: { ...HASTY, timeout: '300ms', breaker_failures: 3 }, workers: 1, hubs: { ill: at('ill'), well: at('well') } });
+    const [well, ...ill] = await Promise.all(['well', ...Array(8).fill('ill')].map((hub) => s.json({ hub, token: null })));
+    let done = false;
+    const noise = Promise.all(ill.map(async (c) => { while (!done) assert.equal((await c.ask(text())).success, false); }));
+    await pass(1500);
+    for (let i = 0; i < 8; i++) {
+      await well.did(text());
+      await pass(250);
+    }
+    done = true;
+    await noise;
+  });
+
   check('3.3 the breaker: not for a single failure, but for many; it tells so, and ends by itself', { timeout: 60000 }, async (t) => {
     const victim = await Handler.start();
     const s = await hookServerIn(t, { webhook: { ...HASTY, timeout: '300ms', breaker_failures: 3 }, workers: 1, hubs: { '*': allow(victim.all()) } });
@@ -251,6 +268,25 @@ suite('limits', () => {
     await until(5000, 'taken again', async () => (await c.ask(text())).success);
     assert.ok(Date.now() - since <= limit(5000));
     for (let i = 0; i < 5; i++) await c.did(text());
+  });
+
+  check('3.3 who leaves while the handler is down is told of when it is back, once each', { timeout: 60000 }, async (t) => {
+    const victim = await Handler.start();
+    const s = await hookServerIn(t, {
+      webhook: { event_retry_delays: Array(8).fill('150ms'), timeout: '30s', breaker_failures: 3 },
+      hubs: { '*': allow(victim.all({ system_events: ['connected', 'disconnected'], user_events: [] })) },
+    });
+    const all = [];
+    for (let i = 0; i < 60; i++) all.push(await s.json({ token: null }));
+    await victim.wait({ event: 'connected' }, 60);
+    await victim.down();
+    const from = s.lines.length;
+    for (const c of all) await c.close(1000);
+    await s.logged((r) => /circuit breaker is open/.test(r.msg ?? ''), { from, what: 'an open breaker' });
+    await pass(3000); // longer than all repetitions together
+    await victim.up();
+    await victim.wait({ event: 'disconnected' }, 60, { ms: 10000 });
+    for (const c of all) assert.deepEqual(victim.events(c.connectionId).map((r) => r.event), ['connected', 'disconnected']);
   });
 
   check('3.3 a handler that hung and is back, or was started again: all who wait are served within 5 s', { timeout: 60000 }, async (t) => {

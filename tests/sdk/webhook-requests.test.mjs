@@ -11,7 +11,7 @@ import { check, suite } from './lib/cases.mjs';
 import * as certs from './lib/certs.mjs';
 import { Handler, HASTY, gate, hookServer, hookServerIn } from './lib/handler.mjs';
 import { Server, configuration, fixture, hasFixture } from './lib/server.mjs';
-import { pass } from './lib/time.mjs';
+import { limit, pass } from './lib/time.mjs';
 import { ALL, PRIMARY, SECONDARY, now, remember } from './lib/token.mjs';
 
 const CODE = 'c0de-that-nobody-may-see-7781';
@@ -399,6 +399,20 @@ suite('cookies, users, metadata', () => {
     for (const r of app.seen({ hub: 's132', method: 'OPTIONS' })) assert.deepEqual(r.lines('cookie'), []);
   });
 
+  check('S-132 a flood of cookies for one client takes none from another', async (t) => {
+    const s = await hookServerIn(t, { workers: 1, hubs: { '*': { anonymous: 'allow', event_handlers: [app.all()] } } });
+    const [a, b] = await Promise.all([s.json({ hub: 'flood', token: null }), s.json({ hub: 'flood', token: null })]);
+    const set = (conn, list) => app.queue({ conn, event: 'set' }, { status: 204, headers: { 'Set-Cookie': list } });
+    set(a.connectionId, ['mine=1; Path=/']);
+    await a.did({ type: 'event', event: 'set', data: 1 });
+    for (let i = 0; i < 3; i++) {
+      set(b.connectionId, Array.from({ length: 60 }, (_, k) => `flood${k}=1; Path=/`));
+      await b.did({ type: 'event', event: 'set', data: 1 });
+      await a.did({ type: 'event', event: 'look', data: 1 });
+    }
+    for (const r of app.seen({ conn: a.connectionId, event: 'look' })) assert.deepEqual(r.lines('cookie'), ['mine=1']);
+  });
+
   check('S-133 users are raw UTF-8; line breaks never come into a header', async () => {
     const c = await json({ hub: 's133', user: 'zoë 日本' });
     const r = await app.one({ hub: 's133', event: 'connected' });
@@ -479,6 +493,22 @@ suite('cookies, users, metadata', () => {
     assert.equal(await s.status({ hub: 'refused', token: null }), 500);
     assert.equal(await s.status({ hub: 'stuck', token: null }), 500);
     assert.deepEqual(app.seen({ hub: /^(refused|stuck)$/, method: 'POST' }), []);
+  });
+
+  check('3.14 a token server that hangs and comes back is used again within 5 s', { timeout: 30000 }, async (t) => {
+    const issuer = await Handler.start();
+    const auth = { type: 'client_credentials', token_url: `${issuer.origin}/token`, client_id: 'hooks', client_secret: 'client-secret-4410' };
+    ['client-secret-4410', 'token-after-the-silence'].forEach(remember);
+    issuer.always({ path: '/token' }, { hang: true });
+    const s = await hookServerIn(t, { workers: 1, webhook: { ...HASTY, timeout: '20s' }, hubs: { '*': { anonymous: 'allow', event_handlers: [app.all({ auth })] } } });
+    const first = s.status({ hub: 'silence', token: null });
+    await issuer.wait({ path: '/token' });
+    issuer.always({ path: '/token' }, { type: 'application/json', body: JSON.stringify({ access_token: 'token-after-the-silence', expires_in: 3600 }) });
+    await pass(3200);
+    const start = Date.now();
+    assert.equal(await s.status({ hub: 'silence', token: null }), 101);
+    assert.ok(Date.now() - start < limit(1500));
+    assert.equal(await first, 101, 'who has waited goes as well');
   });
 
   check('3.6 the handler may be reached over TLS, with a certificate of ours', async (t) => {

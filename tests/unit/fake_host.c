@@ -434,9 +434,10 @@ static int64_t config_get_int(const struct wps_config *cfg, const char *key)
   static const struct {
     const char *key;
     int64_t value;
-  } values[] = {{"session_retain", 30000},   {"session_messages", 1000},
-                {"session_bytes", 16 << 20}, {"ack_memory", 1000},
-                {"event_queue", 1000},       {"event_queue_bytes", 1 << 20}};
+  } values[] = {{"session_retain", 30000},     {"session_messages", 1000},
+                {"session_bytes", 16 << 20},   {"ack_memory", 1000},
+                {"event_queue", 1000},         {"event_queue_bytes", 1 << 20},
+                {"event_queue_total", 1 << 28}};
 
   (void)cfg;
   for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)

@@ -2,6 +2,7 @@
 /* client.c - what a request does, and when. */
 #include "plugins/common/azure/client.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,17 +38,24 @@ static const struct azure_error no_states = {
 static const struct wps_str too_many_waiting =
     WPS_STR_INIT("Too many requests wait for an event handler.");
 
+static void count_waiting(struct azure_client *client, size_t bytes, bool more)
+{
+  client->waiting += more ? 1 : (uint32_t)-1;
+  client->waiting_bytes += more ? bytes : -bytes;
+  atomic_fetch_add_explicit(client->rules->waiting_total, more ? bytes : -bytes,
+                            memory_order_relaxed);
+}
+
 static void drop_waiting(struct azure_client *client)
 {
   struct azure_waiting *w = client->first;
 
   client->first = NULL;
   client->last = NULL;
-  client->waiting = 0;
-  client->waiting_bytes = 0;
   while (w != NULL) {
     struct azure_waiting *next = w->next;
 
+    count_waiting(client, w->bytes, false);
     if (w->msg != NULL)
       wps->message->unref(w->msg);
     free(w);
@@ -353,7 +361,11 @@ static bool must_wait(const struct azure_client *client,
 static bool waiting_full(const struct azure_client *client, uint32_t parts)
 {
   return (uint64_t)client->waiting * parts >= client->rules->waiting_max ||
-         client->waiting_bytes * parts >= client->rules->waiting_bytes_max;
+         client->waiting_bytes * parts >= client->rules->waiting_bytes_max ||
+         (client->waiting != 0 &&
+          atomic_load_explicit(client->rules->waiting_total,
+                               memory_order_relaxed) >=
+              client->rules->waiting_total_max);
 }
 
 /* Full: nothing is read from it; half empty: it is read again. */
@@ -376,8 +388,7 @@ static void run_waiting(struct azure_client *client, struct wps_conn *conn)
     client->first = w->next;
     if (client->first == NULL)
       client->last = NULL;
-    client->waiting--;
-    client->waiting_bytes -= w->bytes;
+    count_waiting(client, w->bytes, false);
     run(client, conn, &w->req, w->msg);
     if (w->msg != NULL)
       wps->message->unref(w->msg);
@@ -448,8 +459,7 @@ static int wait_for_turn(struct azure_client *client, struct wps_conn *conn,
   else
     client->first = w;
   client->last = w;
-  client->waiting++;
-  client->waiting_bytes += bytes;
+  count_waiting(client, bytes, true);
   regulate(client, conn);
   return WPS_OK;
 }

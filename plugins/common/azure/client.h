@@ -36,7 +36,7 @@ struct azure_writer {
                        const struct azure_error *error);
 };
 
-/* One per instance, immutable. */
+/* One per instance, immutable but for what waits. */
 struct azure_rules {
   struct wps_instance *self;
   const struct azure_writer *writer;
@@ -44,8 +44,10 @@ struct azure_rules {
   /* Requests behind an event; while there are so many, the client is held. */
   uint32_t waiting_max;
   size_t waiting_bytes_max;
-  bool drop_on_event_failure; /* of an event without ack id */
-  struct wps_session session; /* of reliable clients */
+  size_t waiting_total_max;      /* bytes of all clients ... */
+  _Atomic size_t *waiting_total; /* ... and how many there are */
+  bool drop_on_event_failure;    /* of an event without ack id */
+  struct wps_session session;    /* of reliable clients */
 };
 
 enum {
