@@ -52,7 +52,7 @@ suite('a client that sends faster than its handler answers', () => {
   check('C-45 5,000 messages behind a stopped handler: not read, not closed, all in order afterwards', { ...when, timeout: 90000 }, async (t) => {
     const s = await own(t);
     const c = await s.simple({ hub: 'brief', token: null });
-    const fill = 'x'.repeat(2000);
+    const fill = 'x'.repeat(5000);
     const before = s.memory();
     for (let i = 0; i < 5000; i++) c.send(`${i} ${fill}`);
     await stuck(c);
@@ -97,7 +97,7 @@ suite('a client that sends faster than its handler answers', () => {
     for (let i = 2; i <= 500; i++) c.send({ type: 'event', event: 'e', ackId: i, dataType: 'text', data: String(i) });
     assert.deepEqual(await c.fence(), []);
     const before = s.memory();
-    const fill = 'y'.repeat(1500);
+    const fill = 'y'.repeat(5000);
     for (let i = 501; i <= 5000; i++) c.send({ type: 'event', event: 'e', ackId: i, dataType: 'text', data: `${i} ${fill}` });
     await stuck(c);
     assert.ok(s.memory() - before < slow * 8e6, `${s.memory() - before} bytes more`);

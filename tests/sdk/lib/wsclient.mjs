@@ -19,7 +19,7 @@ export class Refusal extends Error {
 export class Client {
   /** Resolves when the handshake is through; rejects with a Refusal. */
   static open(url, {
-    protocols, headers, authorization, tls, origin, socket,
+    protocols, headers, authorization, tls, origin, socket, ms = 10000,
   } = {}) {
     const options = {
       headers: { ...headers, ...(authorization ? { authorization } : {}) },
@@ -33,7 +33,7 @@ export class Client {
     const list = protocols === undefined ? [] : [].concat(protocols);
     const ws = new WebSocket(url, list, options);
     const client = new Client(ws, url);
-    return within(10000, () => `handshake of ${url.replace(/[?].*/, '')}`, new Promise((resolve, reject) => {
+    return within(ms, () => `handshake of ${url.replace(/[?].*/, '')}`, new Promise((resolve, reject) => {
       ws.on('open', () => resolve(client));
       ws.on('upgrade', (response) => { client.response = response; });
       ws.on('unexpected-response', (request, response) => {
