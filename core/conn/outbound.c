@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "conn/conn.h"
+#include "conn/out_same.h"
 
 enum {
   SMALL_HEAD = 64 - sizeof(struct out_head),
@@ -87,7 +88,7 @@ static size_t unit_bytes(const struct out_unit *u)
 
 static struct out_unit *unit_at(struct outbound *o, uint32_t i)
 {
-  return &o->units[(o->first + i) & (o->cap - 1)];
+  return outbound_unit(o, i);
 }
 
 static void unit_release(struct out_worker *ow, struct out_unit *u)
@@ -438,6 +439,63 @@ full:
   return false;
 }
 
+/* All units are plain and have been written. */
+static void consume_all(struct outbound *o)
+{
+  for (uint32_t i = 0; i < o->count; i++)
+    frame_unref(unit_at(o, i)->frame);
+  o->first = o->count = o->counted = 0;
+  o->bytes = o->counted_bytes = 0;
+}
+
+/* The whole queue, where it needs no gathering of its own: one frame is sent
+ * from where it is, several when another queue has had the same. *n: what
+ * stream_writev() said. */
+static bool send_whole(struct outbound *o, struct out_same *same, ssize_t *n)
+{
+  struct iovec all;
+
+  if (o->count == 1) {
+    const struct out_unit *u = unit_at(o, 0);
+
+    if (o->sent != 0 || !out_is_plain(u))
+      return false;
+    all = (struct iovec){(void *)(uintptr_t)frame_wire(u->frame), o->bytes};
+  } else {
+    if (!out_same_fits(same, o))
+      return false;
+    all = out_same_bytes(same);
+  }
+  if (owed(o) != 0)
+    return false;
+  *n = stream_writev(o->stream, &all, 1);
+  return true;
+}
+
+/* Gathers from the front of the queue, and sends; *total is how much. */
+static ssize_t send_front(struct outbound *o, struct wps_worker *w,
+                          size_t *total)
+{
+  struct gather g;
+
+  if (o->count > 1)
+    out_same_note(&out_of(w)->same, o);
+  g.count = 0;
+  g.used = g.total = 0;
+  g.room = w->send_buffer;
+  for (uint32_t i = 0; i < o->count; i++) {
+    struct out_unit *u = unit_at(o, i);
+
+    if (i != 0 && u->expires != NULL &&
+        message_expired(u->expires, w->now_us) && g.total >= owed(o))
+      break;
+    if (!gather_unit(&g, u, i == 0 ? o->sent : 0))
+      break;
+  }
+  *total = g.total;
+  return stream_writev(o->stream, g.iov, g.count);
+}
+
 static void flush(struct outbound *o, struct wps_worker *w)
 {
   struct out_worker *ow = out_of(w);
@@ -445,26 +503,20 @@ static void flush(struct outbound *o, struct wps_worker *w)
 
   while (o->count != 0 &&
          (written < FLUSH_BYTES_MAX || o->bytes > FLUSH_REST_MAX)) {
-    struct gather g;
+    size_t total = o->bytes;
     ssize_t n;
 
-    if (first_is_stale(o, w->now_us)) {
+    if (send_whole(o, &ow->same, &n)) {
+      if (n >= 0 && (size_t)n == total) {
+        consume_all(o);
+        break;
+      }
+    } else if (first_is_stale(o, w->now_us)) {
       pop_first(o, ow);
       continue;
+    } else {
+      n = send_front(o, w, &total);
     }
-    g.count = 0;
-    g.used = g.total = 0;
-    g.room = w->send_buffer;
-    for (uint32_t i = 0; i < o->count; i++) {
-      struct out_unit *u = unit_at(o, i);
-
-      if (i != 0 && u->expires != NULL &&
-          message_expired(u->expires, w->now_us) && g.total >= owed(o))
-        break;
-      if (!gather_unit(&g, u, i == 0 ? o->sent : 0))
-        break;
-    }
-    n = stream_writev(o->stream, g.iov, g.count);
     if (n == STREAM_ERROR) {
       o->ops->failed(o, stream_error(o->stream));
       return;
@@ -473,7 +525,7 @@ static void flush(struct outbound *o, struct wps_worker *w)
       consume(o, ow, (size_t)n);
       written += (size_t)n;
     }
-    if (n < 0 || (size_t)n < g.total) {
+    if (n < 0 || (size_t)n < total) {
       o->blocked = o->full = true;
       stream_want_write(o->stream, true);
       o->ops->left(o);
@@ -512,6 +564,7 @@ static bool flush_all(struct flusher *f, struct wps_worker *w)
       continue;
     flush(o, w);
   }
+  out_same_forget(&ow->same);
   return any;
 }
 
@@ -519,6 +572,7 @@ void out_worker_start(struct out_worker *ow, struct wps_worker *w)
 {
   memset(ow, 0, sizeof(*ow));
   list_init(&ow->dirty);
+  out_same_start(&ow->same);
   ow->flusher.fn = flush_all;
   worker_add_flusher(w, &ow->flusher);
 }
@@ -538,4 +592,5 @@ void out_worker_stop(struct out_worker *ow)
     ow->free_rings = ring->next_free;
     free(ring);
   }
+  out_same_stop(&ow->same);
 }

@@ -3,7 +3,8 @@
  *
  * Queuing marks the queue dirty; the worker's flusher writes every dirty queue
  * once per turn: small pieces are gathered in the worker's send buffer, large
- * frames go out by reference. Limits count what the socket would not take
+ * frames go out by reference, and what is the same for many queues is gathered
+ * once for all of them. Limits count what the socket would not take
  * after a flush, so that a burst within one turn closes nobody. An empty queue
  * holds no memory.
  */
@@ -70,14 +71,30 @@ struct out_ring {
   struct out_ring *next_free;
 };
 
+/* out_same.h */
+enum { OUT_SAME_MAX = 64, OUT_SAME_BYTES = 512 * 1024 };
+struct out_same {
+  struct wps_frame *frames[OUT_SAME_MAX]; /* references */
+  uint32_t count;
+  bool gathered;
+  size_t bytes;
+  unsigned char *room; /* OUT_SAME_BYTES; NULL: none, and nothing is shared */
+};
+
 struct out_worker {
   struct list dirty;
   struct flusher flusher;
+  struct out_same same;
   struct out_head *free_heads[OUT_HEAD_CLASSES];
   uint32_t free_counts[OUT_HEAD_CLASSES];
   struct out_ring *free_rings;
   uint32_t free_ring_count;
 };
+
+static inline struct out_unit *outbound_unit(struct outbound *o, uint32_t i)
+{
+  return &o->units[(o->first + i) & (o->cap - 1)];
+}
 
 void out_worker_start(struct out_worker *ow, struct wps_worker *w);
 void out_worker_stop(struct out_worker *ow);

@@ -79,19 +79,22 @@ static void stop(struct wps_worker *worker, void *arg)
   conn_worker_stop(worker);
 }
 
+void client_init(struct client *client)
+{
+  memset(client, 0, sizeof(*client));
+  outbound_init(&client->o, &ops);
+  sem_init(&client->left, 0, 0);
+  sem_init(&client->emptied, 0, 0);
+  sem_init(&client->failed, 0, 0);
+}
+
 void rig_setup(void)
 {
   static const struct hub_settings any = {.pattern = {"*", 1}};
   struct worker_hooks hook = {start, stop, &server};
-  struct client *both[] = {&c, &heir};
 
-  for (size_t i = 0; i < ARRAY_LEN(both); i++) {
-    memset(both[i], 0, sizeof(*both[i]));
-    outbound_init(&both[i]->o, &ops);
-    sem_init(&both[i]->left, 0, 0);
-    sem_init(&both[i]->emptied, 0, 0);
-    sem_init(&both[i]->failed, 0, 0);
-  }
+  client_init(&c);
+  client_init(&heir);
   expected_len = 0;
   all = workers_new(1);
   ck_assert_ptr_nonnull(all);

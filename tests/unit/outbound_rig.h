@@ -28,6 +28,7 @@ enum { WIRE_MAX = 4 << 20 };
 extern unsigned char expected[WIRE_MAX], got[WIRE_MAX];
 extern size_t expected_len;
 
+void client_init(struct client *client);
 void rig_setup(void);
 void rig_teardown(void);
 /* SOCK_SEQPACKET: the peer sees what one write was. `send_buffer` 0: as it is.
