@@ -270,18 +270,15 @@ static bool valid(const struct wps_target *who, const struct command *what)
 int command_run(struct wps_worker *w, const struct wps_target *who,
                 const struct command *what, wps_count_fn done, void *arg)
 {
-  struct hub_worker *hw;
-  uint64_t workers = 0;
+  uint64_t workers;
   struct job *job;
   uint32_t count, i = 0;
   int rc;
 
   if (!valid(who, what))
     return WPS_EINVAL;
-  rc = hub_worker_get(w, who->hub, false, &hw);
-  if (rc == WPS_OK)
-    workers = hub_target_workers(hw->hub, who);
-  else if (rc != WPS_ENOTFOUND)
+  rc = hub_find_workers(w, who, &workers);
+  if (rc != WPS_OK)
     return rc;
   count = (uint32_t)__builtin_popcountll(workers);
   job = calloc(1, sizeof(*job) + count * sizeof(job->posts[0]));

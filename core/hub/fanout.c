@@ -431,6 +431,16 @@ uint64_t hub_target_workers(struct hub *hub, const struct wps_target *t)
   return workers;
 }
 
+int hub_find_workers(struct wps_worker *w, const struct wps_target *t,
+                     uint64_t *workers)
+{
+  struct hub_worker *hw;
+  int rc = hub_worker_get(w, t->hub, false, &hw);
+
+  *workers = rc == WPS_OK ? hub_target_workers(hw->hub, t) : 0;
+  return rc == WPS_ENOTFOUND ? WPS_OK : rc;
+}
+
 /* This worker's part of the target's hub. A client publishes in its own, by the
  * very name that conn->hub() gave. Only making the part would tell a hub that
  * lives on other workers from one that nobody uses. */

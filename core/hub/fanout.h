@@ -62,6 +62,10 @@ int hub_each(struct hub_worker *hw, const struct wps_target *target,
 uint64_t hub_count(struct hub_worker *hw, const struct wps_target *target);
 /* Workers that may have clients of the target, as bits. */
 uint64_t hub_target_workers(struct hub *hub, const struct wps_target *target);
+/* The same for a target by its name; none where nobody uses the hub. Errors:
+ * ENOMEM. */
+int hub_find_workers(struct wps_worker *w, const struct wps_target *target,
+                     uint64_t *workers);
 
 /* A target that owns what it points at. */
 struct target_copy {

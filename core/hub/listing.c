@@ -256,18 +256,15 @@ static bool valid(const struct wps_target *who,
 int hub_list(struct wps_worker *w, const struct wps_target *who,
              const struct wps_list_query *query, wps_listing_fn done, void *arg)
 {
-  struct hub_worker *hw;
-  uint64_t workers = 0;
+  uint64_t workers;
   struct list_job *job;
   uint32_t count, i = 0;
   int rc;
 
   if (!valid(who, query, done))
     return WPS_EINVAL;
-  rc = hub_worker_get(w, who->hub, false, &hw);
-  if (rc == WPS_OK)
-    workers = hub_target_workers(hw->hub, who);
-  else if (rc != WPS_ENOTFOUND)
+  rc = hub_find_workers(w, who, &workers);
+  if (rc != WPS_OK)
     return rc;
   count = (uint32_t)__builtin_popcountll(workers);
   job = calloc(1, sizeof(*job) + count * sizeof(job->pages[0]));

@@ -6,9 +6,6 @@
 #include "plugins/common/azure/names.h"
 #include "plugins/http-rest/rest.h"
 
-#define PREFIX "X-WebPubSub-Metadata-"
-enum { PREFIX_LEN = sizeof(PREFIX) - 1 };
-
 /* ---- metadata ---- */
 
 struct tags {
@@ -16,59 +13,20 @@ struct tags {
   size_t count;
 };
 
-static bool is_space(char c)
-{
-  return c == ' ' || c == '\t';
-}
-
-/* Behind the last comma, without blanks around it. */
-static struct wps_str last_part(struct wps_str s)
-{
-  const char *comma = s.len > 0 ? memrchr(s.ptr, ',', s.len) : NULL;
-
-  if (comma != NULL) {
-    s.len -= (size_t)(comma + 1 - s.ptr);
-    s.ptr = comma + 1;
-  }
-  while (s.len > 0 && is_space(*s.ptr)) {
-    s.ptr++;
-    s.len--;
-  }
-  while (s.len > 0 && is_space(s.ptr[s.len - 1]))
-    s.len--;
-  return s.len > 0 ? s : (struct wps_str){"", 0};
-}
-
-static bool is_metadata(struct wps_str header)
-{
-  static const struct wps_str prefix = WPS_STR_INIT(PREFIX);
-
-  return header.len >= PREFIX_LEN &&
-         azure_equal_fold((struct wps_str){header.ptr, PREFIX_LEN}, prefix);
-}
-
-static void lower(char *out, struct wps_str s)
-{
-  for (size_t i = 0; i < s.len; i++) {
-    char c = s.ptr[i];
-
-    out[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-  }
-}
-
 /* Errors: EPROTO (against the rules), ENOMEM. */
 static int tags_read(const struct wps_request *req, struct tags *tags)
 {
   size_t count = 0, bytes = 0;
   struct wps_pair header;
+  struct wps_str key;
   char *names;
   int rc;
 
   *tags = (struct tags){NULL, 0};
   for (size_t i = 0; wps->request->header_at(req, i, &header) == WPS_OK; i++)
-    if (is_metadata(header.name)) {
+    if (azure_metadata_key(header.name, &key)) {
       count++;
-      bytes += header.name.len - PREFIX_LEN;
+      bytes += key.len;
     }
   if (count == 0)
     return WPS_OK;
@@ -77,14 +35,11 @@ static int tags_read(const struct wps_request *req, struct tags *tags)
     return WPS_ENOMEM;
   names = (char *)(tags->pairs + count);
   for (size_t i = 0; wps->request->header_at(req, i, &header) == WPS_OK; i++) {
-    struct wps_str key = {header.name.ptr + PREFIX_LEN,
-                          header.name.len - PREFIX_LEN};
-
-    if (!is_metadata(header.name))
+    if (!azure_metadata_key(header.name, &key))
       continue;
-    lower(names, key);
+    azure_lower(names, key);
     tags->pairs[tags->count].name = (struct wps_str){names, key.len};
-    tags->pairs[tags->count++].value = last_part(header.value);
+    tags->pairs[tags->count++].value = azure_metadata_value(header.value);
     names += key.len;
   }
   rc = azure_metadata_last(tags->pairs, &tags->count);

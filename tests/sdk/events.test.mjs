@@ -227,7 +227,8 @@ const namespaces = spawnSync('unshare', ['-n', 'sh', '-c', 'ip link add near typ
 /** A server and a client, each in a network of its own, with one cable between
  * them, which cut() makes swallow everything. */
 async function cabled(t, config, program) {
-  const holder = spawn('unshare', ['-n', 'sleep', '600']);
+  // It ends with its standard input, which is ours.
+  const holder = spawn('unshare', ['-n', 'cat'], { stdio: ['pipe', 'ignore', 'inherit'] });
   t.after(() => holder.kill('SIGKILL'));
   const s = await controlledIn(t, { plugins, hubs, ...config, tls: false, listen: [{ address: '0.0.0.0:0' }] },
     { prefix: ['unshare', '-n', '--'] });

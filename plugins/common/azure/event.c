@@ -6,17 +6,7 @@
 
 #include "plugins/common/azure/names.h"
 
-#define PREFIX "X-WebPubSub-Metadata-"
-enum { PREFIX_LEN = sizeof(PREFIX) - 1 };
-
-static void lower(char *out, struct wps_str s)
-{
-  for (size_t i = 0; i < s.len; i++) {
-    char c = s.ptr[i];
-
-    out[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-  }
-}
+enum { PREFIX_LEN = sizeof(AZURE_METADATA_HEADER) - 1 };
 
 /* Pairs and their texts in one block; the caller frees it. */
 static struct wps_pair *make_pairs(size_t count, size_t bytes, char **texts)
@@ -62,8 +52,8 @@ int azure_event(struct wps_conn *conn, struct wps_str name,
       struct wps_str key = info->tags[i].name;
       struct wps_str value = info->tags[i].value;
 
-      memcpy(texts, PREFIX, PREFIX_LEN);
-      lower(texts + PREFIX_LEN, key);
+      memcpy(texts, AZURE_METADATA_HEADER, PREFIX_LEN);
+      azure_lower(texts + PREFIX_LEN, key);
       pairs[i].name = (struct wps_str){texts, PREFIX_LEN + key.len};
       texts += PREFIX_LEN + key.len;
       pairs[i].value = (struct wps_str){texts, strip_breaks(texts, value)};
@@ -82,37 +72,6 @@ out:
   return rc;
 }
 
-/* The part behind the last comma, trimmed. */
-static struct wps_str last_part(struct wps_str s)
-{
-  size_t from = s.len;
-
-  while (from > 0 && s.ptr[from - 1] != ',')
-    from--;
-  if (from == s.len) /* nothing there; the offset keeps ptr not NULL */
-    return (struct wps_str){"", 0};
-  s.ptr += from;
-  s.len -= from;
-  while (s.len > 0 && (*s.ptr == ' ' || *s.ptr == '\t')) {
-    s.ptr++;
-    s.len--;
-  }
-  while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
-    s.len--;
-  return s;
-}
-
-static bool metadata_key(struct wps_str header, struct wps_str *key)
-{
-  struct wps_str head = {header.ptr, PREFIX_LEN};
-
-  if (header.len <= PREFIX_LEN ||
-      !azure_equal_fold(head, (struct wps_str)WPS_STR_INIT(PREFIX)))
-    return false;
-  *key = (struct wps_str){header.ptr + PREFIX_LEN, header.len - PREFIX_LEN};
-  return true;
-}
-
 /* Metadata among the headers of an answer. What breaks the rules of metadata
  * is left out: the event itself has succeeded. */
 static int answer_tags(const struct wps_event_answer *answer,
@@ -127,7 +86,7 @@ static int answer_tags(const struct wps_event_answer *answer,
   *out = NULL;
   *out_count = 0;
   for (size_t i = 0; i < answer->header_count; i++)
-    if (metadata_key(answer->headers[i].name, &key)) {
+    if (azure_metadata_key(answer->headers[i].name, &key)) {
       count++;
       bytes += key.len;
     }
@@ -138,12 +97,12 @@ static int answer_tags(const struct wps_event_answer *answer,
     return WPS_ENOMEM;
   count = 0;
   for (size_t i = 0; i < answer->header_count; i++) {
-    struct wps_str value = last_part(answer->headers[i].value);
+    struct wps_str value = azure_metadata_value(answer->headers[i].value);
 
-    if (!metadata_key(answer->headers[i].name, &key) ||
+    if (!azure_metadata_key(answer->headers[i].name, &key) ||
         !azure_metadata_pair_ok(key, value))
       continue;
-    lower(names, key);
+    azure_lower(names, key);
     pairs[count].name = (struct wps_str){names, key.len};
     pairs[count++].value = value;
     names += key.len;

@@ -6,34 +6,12 @@
 
 #include <webpubsub/status.h>
 
+#include "plugins/common/utf8.h"
+
 bool azure_utf8_ok(struct wps_str text)
 {
-  const unsigned char *p = (const unsigned char *)text.ptr;
-  const unsigned char *end = text.len == 0 ? p : p + text.len;
-
-  while (p < end) {
-    unsigned char c = *p++;
-    unsigned char low = 0x80, high = 0xbf;
-    int tails;
-
-    if (c < 0x80)
-      continue;
-    if (c < 0xc2 || c > 0xf4)
-      return false;
-    tails = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
-    if (c == 0xe0)
-      low = 0xa0;
-    else if (c == 0xed)
-      high = 0x9f;
-    else if (c == 0xf0)
-      low = 0x90;
-    else if (c == 0xf4)
-      high = 0x8f;
-    for (; tails > 0; tails--, p++, low = 0x80, high = 0xbf)
-      if (p == end || *p < low || *p > high)
-        return false;
-  }
-  return true;
+  return text.len == 0 ||
+         utf8_run((const unsigned char *)text.ptr, text.len) == text.len;
 }
 
 /* Next character of valid UTF-8; past the end of broken text it stops. */
@@ -208,4 +186,48 @@ int azure_metadata_last(struct wps_pair *pairs, size_t *count)
   *count = kept;
   free(sorted);
   return WPS_OK;
+}
+
+/* ---- metadata in HTTP headers ---- */
+
+static bool is_blank(char c)
+{
+  return c == ' ' || c == '\t';
+}
+
+bool azure_metadata_key(struct wps_str header, struct wps_str *key)
+{
+  static const struct wps_str prefix = WPS_STR_INIT(AZURE_METADATA_HEADER);
+
+  if (header.len < prefix.len ||
+      !azure_equal_fold((struct wps_str){header.ptr, prefix.len}, prefix))
+    return false;
+  *key = (struct wps_str){header.ptr + prefix.len, header.len - prefix.len};
+  return true;
+}
+
+struct wps_str azure_metadata_value(struct wps_str value)
+{
+  const char *comma = value.len > 0 ? memrchr(value.ptr, ',', value.len) : NULL;
+
+  if (comma != NULL) {
+    value.len -= (size_t)(comma + 1 - value.ptr);
+    value.ptr = comma + 1;
+  }
+  while (value.len > 0 && is_blank(*value.ptr)) {
+    value.ptr++;
+    value.len--;
+  }
+  while (value.len > 0 && is_blank(value.ptr[value.len - 1]))
+    value.len--;
+  return value.len > 0 ? value : (struct wps_str){"", 0};
+}
+
+void azure_lower(char *out, struct wps_str s)
+{
+  for (size_t i = 0; i < s.len; i++) {
+    char c = s.ptr[i];
+
+    out[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+  }
 }

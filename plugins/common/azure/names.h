@@ -34,6 +34,16 @@ int azure_metadata_check(const struct wps_pair *pairs, size_t count);
  * Errors: ENOMEM. */
 int azure_metadata_last(struct wps_pair *pairs, size_t *count);
 
+/* Metadata in HTTP headers: AZURE_METADATA_HEADER, then the key in any case.
+ * key() is false for other headers; the key may be empty. value() is the part
+ * behind the last comma, trimmed, and never absent. */
+#define AZURE_METADATA_HEADER "X-WebPubSub-Metadata-"
+bool azure_metadata_key(struct wps_str header, struct wps_str *key);
+struct wps_str azure_metadata_value(struct wps_str value);
+
+/* ASCII letters in lower case; out has s.len bytes. */
+void azure_lower(char *out, struct wps_str s);
+
 /* The bytes can be read as a google.protobuf.Any. */
 bool azure_any_ok(struct wps_bytes bytes);
 
