@@ -54,6 +54,7 @@ struct client_events {
   struct wps_reply *connected; /* of the connected event while it lasts */
   struct defer failed;         /* current could not be handed over */
   struct timer patience;       /* the client has ended */
+  bool takes_messages;         /* some handler of the settings does */
   bool told_connected, ended;
   uint16_t code;
   char *reason;
@@ -241,6 +242,25 @@ static void free_events(struct client_events *ce)
 static void hand_over_failed(struct defer *self);
 static void patience_over(struct timer *self);
 
+static void use_settings(struct client_events *ce,
+                         const struct hub_settings *settings)
+{
+  ce->settings = settings;
+  ce->takes_messages = false;
+  for (size_t i = 0; i < settings->handler_count; i++) {
+    const struct hub_handler *h = &settings->handlers[i];
+
+    if (h->all_user_events || h->user_event_count != 0)
+      ce->takes_messages = true;
+  }
+}
+
+bool client_events_queues(const struct wps_conn *c)
+{
+  return c->events != NULL &&
+         (c->events->takes_messages || c->events->queue_count != 0);
+}
+
 int client_events_begin(struct wps_conn *c, struct note *note,
                         struct wps_str state)
 {
@@ -258,7 +278,7 @@ int client_events_begin(struct wps_conn *c, struct note *note,
   defer_init(&ce->failed, hand_over_failed);
   timer_init(&ce->patience, patience_over);
   ce->worker = c->worker;
-  ce->settings = settings;
+  use_settings(ce, settings);
   ce->hub = hub->name;
   ce->ref = conn_ref(c);
   ce->next_sequence = 1;
@@ -279,7 +299,7 @@ int client_events_renew(struct wps_conn *c)
   int rc = WPS_OK;
 
   if (c->events != NULL) {
-    c->events->settings = c->client.hw->hub->settings;
+    use_settings(c->events, c->client.hw->hub->settings);
   } else {
     rc = client_events_begin(c, NULL, STR_NONE);
     /* Nobody heard of its coming, but somebody may hear of its end. */

@@ -56,6 +56,8 @@ void client_events_end(struct wps_conn *c, uint16_t code,
  * event that is owed goes out. After the last client has ended. */
 void client_events_cancel(struct wps_worker *w);
 
+/* May its messages become events that wait? */
+bool client_events_queues(const struct wps_conn *c);
 /* The hub has other settings: later events go to their handlers, also those of
  * a client that came when there were none. Errors: ENOMEM. */
 int client_events_renew(struct wps_conn *c);

@@ -3,6 +3,7 @@
 #include "conn/inbound.h"
 
 #include "base/str.h"
+#include "conn/client_events.h"
 #include "conn/close.h"
 #include "conn/deliver.h"
 #include "conn/linger.h"
@@ -156,7 +157,7 @@ static void readable(struct stream *s, void *arg)
   struct wps_conn *c = arg;
   struct wps_worker *w = c->worker;
   const size_t room =
-      c->events != NULL ? READ_WITH_EVENTS : WORKER_RECEIVE_BUFFER;
+      client_events_queues(c) ? READ_WITH_EVENTS : WORKER_RECEIVE_BUFFER;
 
   for (int i = 0; i < READS_PER_TURN; i++) {
     ssize_t n = stream_read(s, w->receive_buffer, room);

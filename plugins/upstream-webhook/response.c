@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#define METADATA "X-WebPubSub-Metadata-"
+#include "plugins/common/azure/names.h"
+
 enum { KEPT_BUFFER = 64 * 1024 };
 
 static void empty(struct text *t)
@@ -100,8 +101,8 @@ static void take(struct response *r, struct wps_str name, struct wps_str value)
   } else if (str_equal_fold(name, STR("Set-Cookie"))) {
     r->has_cookie = true;
     r->cookie_count++;
-  } else if (name.len > sizeof(METADATA) - 1 &&
-             str_prefix_fold(name, STR(METADATA))) {
+  } else if (name.len > sizeof(AZURE_METADATA_HEADER) - 1 &&
+             str_prefix_fold(name, STR(AZURE_METADATA_HEADER))) {
     put_metadata(r, name, value);
   }
 }
