@@ -12,6 +12,7 @@
 #include "conn/linger.h"
 #include "conn/membership.h"
 #include "conn/session.h"
+#include "hub/pending.h"
 #include "hub/shared.h"
 
 struct status_close {
@@ -89,6 +90,7 @@ static struct linger *close_socket(struct wps_conn *c, uint16_t code,
 {
   if (c->stream == NULL)
     return NULL;
+  pending_settle(&c->client);
   /* Without memory for a close frame the socket just ends. */
   if (outbound_close(&c->out, c->worker, code, reason) != WPS_OK)
     outbound_drop_unsent(&c->out, c->worker);
@@ -158,6 +160,8 @@ static void close_by_cause(struct wps_conn *c)
 {
   uint32_t cause = c->close_cause;
 
+  /* Here, lest it comes behind the drop. */
+  pending_settle(&c->client);
   c->close_cause = 0;
   switch (cause) {
   case WPS_CLOSED_SLOW:

@@ -42,8 +42,9 @@ static struct wps_conn_ref client_ref(const struct hub_client *client)
   return conn_ref((const struct wps_conn *)(const void *)client);
 }
 
-static const struct hub_ops hub_ops = {conn_deliver, find_client, client_ref,
-                                       client_facts};
+static const struct hub_ops hub_ops = {
+    conn_deliver, conn_send_pending, conn_send_soon, conn_flush,
+    conn_missed,  find_client,       client_ref,     client_facts};
 
 int conn_worker_start(struct wps_worker *w, struct conn_server *server)
 {
@@ -94,6 +95,7 @@ void conn_worker_stop(struct wps_worker *w)
   plugin_timers_stop(&cw->timers, w);
   hub_worker_stop(w);
   out_worker_stop(&cw->out);
+  out_shared_stop(&cw->out_shared);
   list_remove(&cw->out.flusher.node);
   frame_pool_free(cw->frames);
   completions_free(cw->completions);

@@ -20,6 +20,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "conn/out_shared.h"
 #include "conn/outbound.h"
 #include "hub/fanout.h"
 #include "hub/hub.h"
@@ -64,25 +65,26 @@ enum {
 
 struct wps_conn {
   struct hub_client client; /* first: hub code hands these out */
+  /* What a delivery looks at stands together. */
   struct wps_worker *worker;
   const struct wps_instance *instance;
+  struct stream *stream;   /* NULL while detached or closing */
+  struct session *session; /* NULL: none */
+  uint8_t state;           /* WPS_CONN_*                                    */
+  uint8_t close_cause;     /* WPS_CLOSED_* of conn_close_later(), 0: none   */
+  uint16_t flags;          /* CONN_*                                        */
+  uint32_t variant;
+  struct outbound out;
   const struct wps_subprotocol *ops; /* of instance, for the hot path */
   void *own;
   struct conn_text *text;
-  uint8_t state;       /* WPS_CONN_*                                    */
-  uint8_t close_cause; /* WPS_CLOSED_* of conn_close_later(), 0: none   */
-  uint16_t flags;      /* CONN_*                                        */
   uint16_t end_code;
   uint16_t reserved;
-  uint32_t slot; /* in conn_worker.slots */
-  uint32_t variant;
+  uint32_t slot;        /* in conn_worker.slots */
   uint32_t next_serial; /* of memberships */
   uint64_t generation;
-  struct stream *stream; /* NULL while detached or closing */
   struct frame_in in;
-  struct outbound out;
   struct roles roles;
-  struct session *session;      /* NULL: none */
   struct client_events *events; /* NULL: its hub has no handlers */
   struct list timers;           /* struct wps_timer of the plugin */
   struct timer timer;           /* keepalive; retention while detached */
@@ -134,6 +136,7 @@ struct conn_worker {
   uint64_t generation;
   struct frame_pool *frames;
   struct out_worker out;
+  struct out_shared_set out_shared;
   struct list lingers;
   struct list events; /* struct client_events */
   struct list timers; /* struct wps_timer of the worker */

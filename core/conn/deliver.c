@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "conn/close.h"
+#include "conn/out_shared.h"
 #include "conn/session.h"
 
 /* While all messages that wait are still kept by the session, its own bounds
@@ -77,13 +78,28 @@ static int deliver(struct wps_conn *c, struct wps_member *m,
   return rc;
 }
 
+static uint32_t variant_of(const struct wps_conn *c, const struct wps_member *m)
+{
+  return m != NULL && (m->flags & WPS_MEMBER_VARIANT) != 0 ? m->variant
+                                                           : c->variant;
+}
+
+/* A client must not go on as if it had got everything. */
+void conn_missed(struct hub_client *client)
+{
+  struct wps_conn *c = conn_of_client(client);
+
+  if (!conn_alive(c))
+    return;
+  conn_log(c, WPS_LOG_ERROR, "out of memory while delivering", NULL, 0);
+  conn_close_later(c, WPS_CLOSED_FAILURE);
+}
+
 void conn_deliver(struct hub_client *client, struct wps_member *m,
                   struct fanout *f)
 {
   struct wps_conn *c = conn_of_client(client);
-  uint32_t variant = m != NULL && (m->flags & WPS_MEMBER_VARIANT) != 0
-                         ? m->variant
-                         : c->variant;
+  uint32_t variant = variant_of(c, m);
   struct wps_frame *frame;
   int rc;
 
@@ -92,11 +108,74 @@ void conn_deliver(struct hub_client *client, struct wps_member *m,
   rc = fanout_frame(f, c->instance, variant, &frame);
   if (LIKELY(rc == WPS_OK))
     rc = deliver(c, m, f->msg, frame, variant);
-  if (UNLIKELY(rc == WPS_ENOMEM)) {
-    /* A client must not go on as if it had got everything. */
-    conn_log(c, WPS_LOG_ERROR, "out of memory while delivering", NULL, 0);
-    conn_close_later(c, WPS_CLOSED_FAILURE);
+  if (UNLIKELY(rc == WPS_ENOMEM))
+    conn_missed(client);
+}
+
+/* ---- what a group owes, at the end of the turn ---- */
+
+/* The socket has taken `sent` bytes of them, and no more for now. */
+static void keep_rest(struct wps_conn *c, const struct pending *p,
+                      const struct out_shared *s, size_t sent)
+{
+  for (uint32_t i = 0; i < s->count; i++) {
+    struct wps_frame *frame = s->frames[i];
+    size_t len = frame != NULL ? frame_wire_len(frame) : 0;
+
+    if (c->out.count == 0 && sent >= len) {
+      sent -= len;
+      continue;
+    }
+    if (outbound_frame(&c->out, c->worker, frame, OUT_COUNTED,
+                       p->entries[i].msg) != WPS_OK) {
+      /* What is on the wire may have ended within a frame. */
+      conn_socket_lost(c, "out of memory");
+      return;
+    }
   }
+  outbound_refused(&c->out, sent);
+}
+
+bool conn_send_pending(struct hub_client *client, struct wps_member *m,
+                       const struct pending *p)
+{
+  struct wps_conn *c = conn_of_client(client);
+  const struct out_shared *s;
+  ssize_t n;
+
+  if (UNLIKELY(!conn_alive(c)))
+    return true;
+  if (c->session != NULL || c->stream == NULL || c->out.count != 0 ||
+      wants_private(c, m))
+    return false;
+  s = out_shared_get(&c->worker->conns->out_shared, p, c->instance,
+                     variant_of(c, m));
+  if (UNLIKELY(s == NULL))
+    return false;
+  if (UNLIKELY(s->bytes.iov_len == 0))
+    return true;
+  n = stream_writev(c->stream, &s->bytes, 1);
+  if (LIKELY(n >= 0 && (size_t)n == s->bytes.iov_len))
+    return true;
+  if (n == STREAM_ERROR)
+    conn_socket_lost(c, stream_error(c->stream));
+  else
+    keep_rest(c, p, s, n > 0 ? (size_t)n : 0);
+  return true;
+}
+
+void conn_send_soon(const struct hub_client *client)
+{
+  const struct wps_conn *c = (const struct wps_conn *)(const void *)client;
+
+  stream_prefetch(c->stream);
+}
+
+void conn_flush(struct hub_client *client)
+{
+  struct wps_conn *c = conn_of_client(client);
+
+  outbound_flush(&c->out, c->worker);
 }
 
 int conn_deliver_one(struct wps_conn *c, struct wps_message *msg)
@@ -106,6 +185,7 @@ int conn_deliver_one(struct wps_conn *c, struct wps_message *msg)
 
   if (!conn_alive(c))
     return WPS_ECLOSED;
+  pending_settle(&c->client);
   rc = message_frame(msg, c->instance, c->variant, &frame);
   return rc == WPS_OK ? deliver(c, NULL, msg, frame, c->variant) : rc;
 }
@@ -132,6 +212,7 @@ int conn_send(struct wps_conn *c, struct wps_frame *frame)
 {
   if (c->stream == NULL)
     return WPS_ECLOSED;
+  pending_settle(&c->client);
   return after_send(c, outbound_frame(&c->out, c->worker, frame, unit_flags(c),
                                       c->worker->conns->expires));
 }
@@ -141,6 +222,7 @@ int conn_send_parts(struct wps_conn *c, uint32_t opcode,
 {
   if (c->stream == NULL)
     return WPS_ECLOSED;
+  pending_settle(&c->client);
   return after_send(c,
                     outbound_parts(&c->out, c->worker, opcode, parts, count,
                                    unit_flags(c), c->worker->conns->expires));

@@ -10,6 +10,13 @@
  * ends it later in the turn. */
 void conn_deliver(struct hub_client *client, struct wps_member *m,
                   struct fanout *f);
+/* hub_ops.send: a client whose queue is empty is written to at once, with what
+ * is the same for all of its kind. */
+bool conn_send_pending(struct hub_client *client, struct wps_member *m,
+                       const struct pending *p);
+void conn_send_soon(const struct hub_client *client);
+void conn_flush(struct hub_client *client);
+void conn_missed(struct hub_client *client);
 /* conn->deliver of the ABI. Errors: ECLOSED, ENOMEM, ENOTSUP. */
 int conn_deliver_one(struct wps_conn *c, struct wps_message *msg);
 /* Through the subprotocol's deliver(); `sequence` 0 without a session; `mortal`

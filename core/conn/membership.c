@@ -3,6 +3,7 @@
 #include "conn/membership.h"
 
 #include "base/check.h"
+#include "hub/pending.h"
 
 int membership_update(struct wps_member *m, const struct wps_membership *how)
 {
@@ -10,8 +11,11 @@ int membership_update(struct wps_member *m, const struct wps_membership *how)
 
   if ((how->flags & ~known) != 0 || how->variant >= WPS_MAX_VARIANTS)
     return WPS_EINVAL;
+  pending_settle(m->client);
+  if ((m->kinds & 1u << WPS_MSG_DATA) == 0)
+    m->seen = m->group->published;
   m->flags = how->flags;
-  m->variant = how->variant;
+  m->variant = (uint16_t)how->variant;
   m->kinds = how->kinds != 0 ? how->kinds : 1u << WPS_MSG_DATA;
   m->data = how->data;
   return WPS_OK;

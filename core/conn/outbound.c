@@ -496,6 +496,15 @@ static ssize_t send_front(struct outbound *o, struct wps_worker *w,
   return stream_writev(o->stream, g.iov, g.count);
 }
 
+void outbound_refused(struct outbound *o, size_t sent)
+{
+  o->sent = sent;
+  o->blocked = o->full = true;
+  list_remove(&o->dirty);
+  stream_want_write(o->stream, true);
+  o->ops->left(o);
+}
+
 static void flush(struct outbound *o, struct wps_worker *w)
 {
   struct out_worker *ow = out_of(w);
@@ -526,9 +535,7 @@ static void flush(struct outbound *o, struct wps_worker *w)
       written += (size_t)n;
     }
     if (n < 0 || (size_t)n < total) {
-      o->blocked = o->full = true;
-      stream_want_write(o->stream, true);
-      o->ops->left(o);
+      outbound_refused(o, o->sent);
       return;
     }
   }
@@ -540,6 +547,15 @@ static void flush(struct outbound *o, struct wps_worker *w)
   }
   shrink(o, ow);
   o->ops->emptied(o);
+}
+
+void outbound_flush(struct outbound *o, struct wps_worker *w)
+{
+  if (list_empty(&o->dirty))
+    return;
+  list_remove(&o->dirty);
+  if (o->stream != NULL && !o->blocked)
+    flush(o, w);
 }
 
 void outbound_writable(struct outbound *o, struct wps_worker *w)

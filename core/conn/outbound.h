@@ -52,17 +52,17 @@ struct outbound_ops {
 };
 
 struct outbound {
-  struct list dirty; /* in out_worker.dirty */
-  const struct outbound_ops *ops;
-  struct stream *stream;  /* NULL: what is queued is dropped */
   struct out_unit *units; /* ring */
   uint32_t first, count, cap;
-  uint32_t counted;     /* units with OUT_COUNTED */
-  size_t bytes;         /* queued, all of it      */
-  size_t counted_bytes; /* of units with OUT_COUNTED */
-  size_t sent;          /* of the first unit      */
-  bool blocked;         /* waits for writability, maybe only for its turn */
-  bool full;            /* the socket did not take what it was given */
+  uint32_t counted;      /* units with OUT_COUNTED */
+  struct list dirty;     /* in out_worker.dirty */
+  struct stream *stream; /* NULL: what is queued is dropped */
+  size_t bytes;          /* queued, all of it      */
+  size_t counted_bytes;  /* of units with OUT_COUNTED */
+  size_t sent;           /* of the first unit      */
+  bool blocked;          /* waits for writability, maybe only for its turn */
+  bool full;             /* the socket did not take what it was given */
+  const struct outbound_ops *ops;
 };
 
 enum { OUT_HEAD_CLASSES = 2 };
@@ -127,6 +127,12 @@ int outbound_handshake(struct outbound *o, struct wps_worker *w,
 int outbound_close(struct outbound *o, struct wps_worker *w, uint16_t code,
                    struct wps_str reason);
 
+/* Write it now rather than with all others; the flusher's own time, from which
+ * ops are called. */
+void outbound_flush(struct outbound *o, struct wps_worker *w);
+/* The socket has just taken `sent` bytes of the first unit from another hand,
+ * and would not take more; the same. */
+void outbound_refused(struct outbound *o, size_t sent);
 void outbound_writable(struct outbound *o, struct wps_worker *w);
 
 #endif

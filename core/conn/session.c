@@ -11,6 +11,7 @@
 #include "conn/close.h"
 #include "conn/deliver.h"
 #include "conn/ticket.h"
+#include "hub/pending.h"
 
 struct kept {
   struct wps_message *msg;
@@ -43,6 +44,7 @@ int session_enable(struct wps_conn *c, const struct wps_session *opts)
     return WPS_EINVAL;
   if (c->session != NULL)
     return WPS_EEXIST;
+  pending_settle(&c->client); /* which is not numbered */
   s = calloc(1, sizeof(*s));
   if (s == NULL)
     return WPS_ENOMEM;

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/str.h"
 #include "hub/filter.h"
+#include "hub/pending.h"
 #include "hub/shared.h"
 #include "hub/sift.h"
 
@@ -193,6 +194,8 @@ static void deliver(struct hub_worker *hw, struct hub_client *c,
 {
   if (c->skip_mark == serial)
     return;
+  if (m == NULL)
+    pending_settle(c);
   f->receivers++;
   hw->worker->hubs->ops->deliver(c, m, f);
 }
@@ -212,7 +215,10 @@ static void walk_group(struct hub_worker *hw, struct wps_str name,
   for (size_t i = 0; i < count; i++) {
     struct wps_member *m = g->members[i];
 
-    if (m != NULL && (m->kinds & bit) != 0)
+    if (m == NULL || (m->kinds & bit) == 0)
+      continue;
+    pending_settle(m->client);
+    if (g->members[i] != NULL)
       deliver(hw, m->client, m, f, serial);
   }
   if (--g->walking == 0)
@@ -251,6 +257,29 @@ static void walk_local(struct hub_worker *hw, const struct wps_target *t,
       deliver(hw, CONTAINER_OF(l, struct hub_client, in_hub), NULL, f, serial);
   }
   walk_end(hw, &walk);
+}
+
+/* Plain messages to a group are pending until the end of the turn, all others
+ * are delivered now. */
+static void publish_here(struct hub_worker *hw, const struct wps_target *t,
+                         struct hub_client *self, struct fanout *f)
+{
+  bool not_self = (t->flags & WPS_TARGET_NOT_SELF) != 0;
+  struct group *g;
+
+  if (t->kind == WPS_TO_GROUP && t->excluded_count == 0 && t->filter == NULL &&
+      f->msg->info.kind == WPS_MSG_DATA) {
+    g = group_find(hw, t->name);
+    if (g == NULL)
+      return;
+    if (pending_add(g, f->msg, not_self ? self : NULL) == WPS_OK) {
+      f->receivers = g->count;
+      if (not_self && self != NULL && group_membership(self, g->name) != NULL)
+        f->receivers--;
+      return;
+    }
+  }
+  walk_local(hw, t, self, f);
 }
 
 /* ---- to other workers ---- */
@@ -322,6 +351,7 @@ static void job_deliver(struct sift *s)
 
     if (c == NULL)
       continue;
+    pending_settle(c);
     if (s->target->kind == WPS_TO_GROUP) {
       m = group_membership(c, s->target->name);
       if (m == NULL || (m->kinds & 1u << f.msg->info.kind) == 0)
@@ -360,7 +390,7 @@ static void job_run(struct post *post)
       job_sift(p, hw);
       return;
     }
-    walk_local(hw, &job->target->view, NULL, &f);
+    publish_here(hw, &job->target->view, NULL, &f);
   }
   job_unref(job);
 }
@@ -491,7 +521,7 @@ int hub_publish(struct wps_worker *w, const struct wps_target *t,
     *later = rc == WPS_OK && done != NULL && done->fn != NULL;
     return rc;
   }
-  walk_local(hw, t, self, &f);
+  publish_here(hw, t, self, &f);
   *receivers = f.receivers;
   if (others == 0)
     return WPS_OK;

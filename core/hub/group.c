@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "base/quarantine.h"
 #include "base/str.h"
-#include "hub/hub.h"
+#include "hub/pending.h"
 #include "hub/shared.h"
 
 struct group *group_find(const struct hub_worker *hw, struct wps_str name)
@@ -49,6 +49,7 @@ static void group_free_if_empty(struct group *g)
 
   if (g->count != 0 || g->walking != 0)
     return;
+  pending_drop(g);
   table_remove(&hw->groups, g->name);
   if (g->shared != NULL)
     shared_group_leave(hw->hub->shared, g->shared, hw->worker->index);
@@ -159,6 +160,7 @@ int group_join(struct hub_client *c, struct wps_str name, uint64_t serial,
 {
   struct wps_member *m = group_membership(c, name);
   void *members = c->members;
+  uint32_t cap = c->member_cap;
   struct group *g;
   int rc;
 
@@ -166,8 +168,9 @@ int group_join(struct hub_client *c, struct wps_str name, uint64_t serial,
   *out = m;
   if (m != NULL)
     return WPS_OK;
-  rc = grow(&members, &c->member_cap, c->member_count, sizeof(*c->members));
+  rc = grow(&members, &cap, c->member_count, sizeof(*c->members));
   c->members = members;
+  c->member_cap = cap;
   if (rc != WPS_OK)
     return rc;
   m = calloc(1, sizeof(*m));
@@ -187,6 +190,7 @@ int group_join(struct hub_client *c, struct wps_str name, uint64_t serial,
   }
   m->serial = serial;
   m->kinds = 1u << WPS_MSG_DATA;
+  m->seen = g->published;
   m->group_index = (uint32_t)g->used;
   g->members[g->used++] = m;
   g->count++;
@@ -201,6 +205,8 @@ void group_leave(struct wps_member *m)
   struct hub_client *c = m->client;
   struct group *g = m->group;
 
+  pending_settle(c);
+  g->hw->leaves++;
   DCHECK(c->members[m->client_index] == m);
   DCHECK(g->members[m->group_index] == m);
   c->members[m->client_index] = c->members[--c->member_count];

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/str.h"
 #include "base/utf8.h"
+#include "hub/pending.h"
 #include "hub/shared.h"
 #include "hub/sift.h"
 
@@ -249,6 +250,7 @@ int hub_worker_start(struct wps_worker *w, struct hubs *hs,
   set->worker = w;
   list_init(&set->sifts);
   defer_init(&set->sift_next, sift_more);
+  pending_start(set);
   w->hubs = set;
   return WPS_OK;
 }
@@ -269,6 +271,7 @@ void hub_worker_stop(struct wps_worker *w)
     table_free(&hw->users);
     free(hw);
   }
+  pending_stop(w->hubs);
   table_free(&w->hubs->by_name);
   free(w->hubs);
   w->hubs = NULL;
@@ -312,6 +315,7 @@ int hub_worker_get(struct wps_worker *w, struct wps_str name, bool create,
   table_init(&hw->groups);
   table_init(&hw->users);
   list_init(&hw->clients);
+  pending_init(hw);
   rc = table_put(&set->by_name, hub->name, hw);
   if (rc != WPS_OK) {
     free(hw);

@@ -26,6 +26,7 @@ struct hub_shared;
 struct shared_group;
 struct fanout;
 struct hub_client;
+struct pending;
 struct wps_instance;
 
 /* One configured event handler of a hub. */
@@ -95,6 +96,16 @@ struct hub_facts {
  * how a reference becomes a client of this worker. */
 struct hub_ops {
   void (*deliver)(struct hub_client *c, struct wps_member *m, struct fanout *f);
+  /* At the end of the turn: all that a group owes its members, to a client that
+   * is owed nothing else; at once and in one piece. False: deliver() each. */
+  bool (*send)(struct hub_client *c, struct wps_member *m,
+               const struct pending *p);
+  /* send() is about to come: its memory should be on the way. */
+  void (*soon)(const struct hub_client *c);
+  /* At the end of the turn: what has been delivered to it may be written. */
+  void (*flush)(struct hub_client *c);
+  /* There was no memory to give it what it is owed. */
+  void (*missed)(struct hub_client *c);
   struct hub_client *(*find)(struct wps_worker *w, struct wps_conn_ref ref);
   struct wps_conn_ref (*ref)(const struct hub_client *c);
   /* False when it is ending, so that nobody is to find it any more. */
@@ -108,6 +119,11 @@ struct hub_worker_set {
   struct wps_worker *worker;
   struct list sifts; /* struct sift: those that are not done, see sift.h */
   struct defer sift_next;
+  struct list owing; /* hub_worker.in_owing: hubs with pending groups */
+  struct list pending_free, pending_dead; /* struct pending, see pending.c */
+  uint32_t pending_free_count;
+  uint64_t pending_serial; /* of the latest entry of any group */
+  struct flusher pending_flusher;
 };
 
 struct hub_worker {
@@ -118,6 +134,11 @@ struct hub_worker {
   struct list clients;    /* struct hub_client.in_hub */
   uint64_t fanout_serial; /* of the latest walk */
   struct hub_walk *walk;  /* the one under way, see fanout.c */
+  struct list pending;    /* struct pending: groups that owe, see pending.h */
+  struct list in_owing;
+  uint32_t pending_count; /* of them */
+  uint32_t settling;      /* clients that are being settled */
+  uint64_t leaves;        /* memberships that have ended */
 };
 
 struct group {
@@ -130,6 +151,8 @@ struct group {
   size_t cap;
   uint32_t walking; /* fan-outs under way: no entry may move */
   uint32_t holes;
+  struct pending *pending; /* what it owes its members; NULL: nothing */
+  uint32_t published;      /* entries that `pending` ever had */
 };
 
 struct hub_user;
@@ -138,21 +161,25 @@ struct hub_walk;
 /* A client in its hub's index. Embedded in the connection. */
 struct hub_client {
   struct hub_worker *hw; /* NULL: not in the index */
+  struct wps_member **members;
+  uint32_t member_count;
+  uint32_t settling : 1; /* see pending.h */
+  uint32_t member_cap : 31;
+  struct table *by_group; /* struct wps_member; NULL: they are few */
   struct list in_hub;
   struct list in_user;
   struct hub_user *user;
-  struct wps_member **members;
-  uint32_t member_count, member_cap;
-  struct table *by_group; /* struct wps_member; NULL: they are few */
-  uint64_t skip_mark;     /* serial of the walk that passes it over */
+  uint64_t skip_mark; /* serial of the walk that passes it over */
 };
 
 struct wps_member {
   struct hub_client *client;
   struct group *group;
   uint32_t group_index, client_index;
-  uint32_t flags, variant, kinds;
-  uint32_t ending; /* left() is running */
+  uint32_t flags, kinds;
+  uint32_t seen;    /* of group.published */
+  uint16_t variant; /* below WPS_MAX_VARIANTS */
+  uint16_t ending;  /* left() is running */
   void *data;
   uint64_t serial;
 };

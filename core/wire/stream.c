@@ -421,6 +421,12 @@ ssize_t stream_writev(struct stream *s, const struct iovec *iov, int iov_count)
                         : plain_writev(s, iov, iov_count);
 }
 
+void stream_prefetch(const struct stream *s)
+{
+  __builtin_prefetch(s);
+  __builtin_prefetch((const char *)s + 64);
+}
+
 size_t stream_owed(const struct stream *s)
 {
   return s->owed;

@@ -48,6 +48,8 @@ ssize_t stream_read(struct stream *s, void *buf, size_t len);
  * write all of it with one system call; TLS joins small pieces to full records.
  */
 ssize_t stream_writev(struct stream *s, const struct iovec *iov, int iov_count);
+/* A write is about to come. NULL is allowed. */
+void stream_prefetch(const struct stream *s);
 /* TLS may have taken bytes of which stream_writev() has not said so yet: the
  * next call must begin with that many of the same. 0 on plain streams. */
 size_t stream_owed(const struct stream *s);

@@ -140,12 +140,14 @@ struct wps_hub_api {
 
   /* Send to a target; takes its own reference on `msg`. With `conn` as the
    * publisher its messages to one group stay in order and done gets it; NULL
-   * for servers, where done gets NULL. Receivers on this worker have it queued
-   * when the call returns: encode() and deliver() are called inside it, but of
+   * for servers, where done gets NULL. When the call returns, what follows in
+   * this turn comes behind it for every receiver on this worker: groups are
+   * walked once at the end of the turn for all that was published to them, so
+   * encode() and deliver() are called inside the call or until then, and for
    * servers with a filter, which may take its time, also later. For servers
-   * done says that all receivers on all workers have it queued, so that what is
-   * published next by anybody comes behind it. A hub that nobody uses is no
-   * error. done may be NULL. Allowed in close().
+   * done says that the same holds on all workers, so that what is published
+   * next by anybody comes behind it. A hub that nobody uses is no error. done
+   * may be NULL. Allowed in close().
    * Errors: EINVAL (target, not on a worker), ENOMEM. */
   int (*publish)(struct wps_instance *self, struct wps_conn *conn,
                  struct wps_message *msg, const struct wps_target *target,
