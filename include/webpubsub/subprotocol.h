@@ -6,9 +6,9 @@
  * in between. Thread of all functions but negotiate() and encode(): the
  * client's worker; they get the pointer that open() stored. A handler may send,
  * close, or publish as it likes. What follows from that comes when it has
- * returned, with two exceptions: deliver() (and encode()) inside hub->publish(),
- * conn->deliver(), and whatever makes a client get or lose something else
- * first; left() inside hub->leave(). Only names, open, frame,
+ * returned, with two exceptions: left() inside hub->leave(); deliver() (and
+ * encode()) inside hub->publish(), conn->deliver(), and whatever makes a client
+ * get or lose something else first. Only names, open, frame,
  * encode and close must be there, and deliver where there are sessions.
  *
  * The way in: /client/hubs/{hub}, /client/?hub= or /client?hub= -> names that
