@@ -3,6 +3,9 @@
 #include "base/utf8.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum { CONT_LOW = 0x80, CONT_HIGH = 0xBF };
 
@@ -12,6 +15,20 @@ static uint64_t load8(const unsigned char *p)
 
   memcpy(&v, p, sizeof(v));
   return v;
+}
+
+/* To where ASCII ends, but for the last few bytes of a block. */
+static inline const unsigned char *ascii_end(const unsigned char *p,
+                                             const unsigned char *end)
+{
+#ifdef __SSE2__
+  while (end - p >= 16 &&
+         _mm_movemask_epi8(_mm_loadu_si128((const void *)p)) == 0)
+    p += 16;
+#endif
+  while (end - p >= 8 && (load8(p) & 0x8080808080808080u) == 0)
+    p += 8;
+  return p;
 }
 
 /* How many bytes follow this first byte, and the range of the one right behind
@@ -63,8 +80,7 @@ bool utf8_feed(struct utf8_state *s, const void *bytes, size_t len)
       p++;
       continue;
     }
-    while (end - p >= 8 && (load8(p) & 0x8080808080808080u) == 0)
-      p += 8;
+    p = ascii_end(p, end);
     if (p < end && !lead_of(*p++, &s->need, &s->low, &s->high))
       return false;
   }
@@ -82,8 +98,7 @@ bool utf8_valid(const void *bytes, size_t len)
     uint32_t need;
     uint8_t low, high;
 
-    while (end - p >= 8 && (load8(p) & 0x8080808080808080u) == 0)
-      p += 8;
+    p = ascii_end(p, end);
     while (p < end && *p < 0x80)
       p++;
     if (p == end)

@@ -59,11 +59,13 @@ void timers_free(struct timers *ts)
 
 static void bit_set(struct timers *ts, size_t level, size_t slot)
 {
+  ts->known = false;
   ts->bitmap[level][slot / 64] |= UINT64_C(1) << (slot % 64);
 }
 
 static void bit_clear(struct timers *ts, size_t level, size_t slot)
 {
+  ts->known = false;
   ts->bitmap[level][slot / 64] &= ~(UINT64_C(1) << (slot % 64));
 }
 
@@ -150,12 +152,14 @@ static uint64_t level_next(const struct timers *ts, size_t level, size_t from)
 
 /* The next tick after now_ms at which a slot begins that holds something;
  * UINT64_MAX: none. */
-static uint64_t timers_next_tick(const struct timers *ts)
+static uint64_t timers_next_tick(struct timers *ts)
 {
   uint64_t next = UINT64_MAX;
 
   if (ts->running == 0)
     return next;
+  if (ts->known)
+    return ts->next;
   for (size_t level = 0; level < TIMER_LEVELS; level++) {
     uint64_t unit = ts->now_ms >> (8 * level);
     uint64_t steps = level_next(ts, level, (size_t)(unit & SLOT_MASK));
@@ -164,6 +168,8 @@ static uint64_t timers_next_tick(const struct timers *ts)
     if (steps != 0 && tick < next)
       next = tick;
   }
+  ts->next = next;
+  ts->known = true;
   return next;
 }
 
@@ -202,6 +208,7 @@ void timers_advance(struct timers *ts, uint64_t now_ms)
       return;
     }
     ts->now_ms = tick;
+    ts->known = false;
     for (size_t level = TIMER_LEVELS - 1; level > 0; level--)
       if ((tick & ((UINT64_C(1) << (8 * level)) - 1)) == 0)
         timers_cascade(ts, level);
@@ -220,7 +227,7 @@ void timers_advance(struct timers *ts, uint64_t now_ms)
   }
 }
 
-uint64_t timers_next(const struct timers *ts, uint64_t now_ms)
+uint64_t timers_next(struct timers *ts, uint64_t now_ms)
 {
   uint64_t tick = timers_next_tick(ts);
 

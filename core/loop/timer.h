@@ -25,6 +25,8 @@ struct timers {
   uint64_t running;
   struct list (*slots)[TIMER_SLOTS]; /* TIMER_LEVELS of them, malloc'ed */
   uint64_t bitmap[TIMER_LEVELS][TIMER_SLOTS / 64];
+  uint64_t next; /* tick at which something is to be done ... */
+  bool known;    /* ... unless timers have come, gone or moved since */
 };
 
 void timer_init(struct timer *t, void (*fn)(struct timer *self));
@@ -40,6 +42,6 @@ void timers_free(struct timers *ts);
 /* Run everything due up to now_ms. */
 void timers_advance(struct timers *ts, uint64_t now_ms);
 /* Milliseconds from now_ms until the next one may be due, UINT64_MAX: none. */
-uint64_t timers_next(const struct timers *ts, uint64_t now_ms);
+uint64_t timers_next(struct timers *ts, uint64_t now_ms);
 
 #endif

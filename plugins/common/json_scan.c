@@ -2,6 +2,9 @@
 #include "plugins/common/json_scan.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include <webpubsub/status.h>
 
@@ -20,6 +23,21 @@ static const char *skip_space(const char *p, const char *end)
  * character, quote, backslash, or one that begins a longer character. */
 static const char *plain_end(const char *p, const char *end)
 {
+#ifdef __SSE2__
+  while (end - p >= 16) {
+    __m128i w = _mm_loadu_si128((const __m128i *)(const void *)p);
+    /* Compared as signed bytes, those of longer characters are below, too. */
+    __m128i hit =
+        _mm_or_si128(_mm_cmplt_epi8(w, _mm_set1_epi8(0x20)),
+                     _mm_or_si128(_mm_cmpeq_epi8(w, _mm_set1_epi8('"')),
+                                  _mm_cmpeq_epi8(w, _mm_set1_epi8('\\'))));
+    unsigned bits = (unsigned)_mm_movemask_epi8(hit);
+
+    if (bits != 0)
+      return p + __builtin_ctz(bits);
+    p += 16;
+  }
+#endif
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
   /* Each term has a byte's top bit set where that byte stops us. A borrow can
    * only reach bytes after a true hit, and only the first hit counts. */
@@ -478,8 +496,10 @@ bool json_scan_equal(const struct json_value *string, struct wps_str text,
   }
   if (inner.len != text.len)
     return false;
+  if (memcmp(inner.ptr, text.ptr, text.len) == 0)
+    return true;
   if (!fold)
-    return memcmp(inner.ptr, text.ptr, text.len) == 0;
+    return false;
   for (size_t i = 0; i < text.len; i++)
     if (lower(inner.ptr[i]) != lower(text.ptr[i]))
       return false;
