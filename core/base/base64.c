@@ -57,8 +57,9 @@ void base64url_encode(const void *bytes, size_t len, char *out)
 
 static bool in_alphabet(char c, bool url)
 {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-         (c >= '0' && c <= '9') ||
+  unsigned letter = ((unsigned)(unsigned char)c | 0x20) - 'a';
+
+  return letter < 26 || (c >= '0' && c <= '9') ||
          (url ? c == '-' || c == '_' : c == '+' || c == '/');
 }
 
@@ -97,32 +98,49 @@ static void decode(struct wps_str text, unsigned char *out, size_t *out_len)
   *out_len = total;
 }
 
-static int decode_checked(struct wps_str text, bool url, void *out,
-                          size_t *out_len)
+/* Of text without padding. */
+static bool text_ok(struct wps_str text, bool url)
 {
   size_t group = text.len % 4;
 
   if (group == 1)
-    return WPS_EPROTO;
+    return false;
   for (size_t i = 0; i < text.len; i++)
     if (!in_alphabet(text.ptr[i], url))
-      return WPS_EPROTO;
-  if (group != 0 && !tail_is_canonical(text.ptr[text.len - 1], group))
+      return false;
+  return group == 0 || tail_is_canonical(text.ptr[text.len - 1], group);
+}
+
+/* Takes the padding off; the length has to be a multiple of four. */
+static bool unpad(struct wps_str *text)
+{
+  if (text->len % 4 != 0)
+    return false;
+  if (text->len > 0 && text->ptr[text->len - 1] == '=')
+    text->len -= text->ptr[text->len - 2] == '=' ? 2 : 1;
+  return true;
+}
+
+int base64_check(struct wps_str text, size_t *len)
+{
+  if (!unpad(&text) || !text_ok(text, false))
     return WPS_EPROTO;
-  decode(text, out, out_len);
+  *len = text.len / 4 * 3 + (text.len % 4 == 0 ? 0 : text.len % 4 - 1);
   return WPS_OK;
 }
 
 int base64_decode(struct wps_str text, void *out, size_t *out_len)
 {
-  if (text.len % 4 != 0)
+  if (!unpad(&text) || !text_ok(text, false))
     return WPS_EPROTO;
-  if (text.len > 0 && text.ptr[text.len - 1] == '=')
-    text.len -= text.ptr[text.len - 2] == '=' ? 2 : 1;
-  return decode_checked(text, false, out, out_len);
+  decode(text, out, out_len);
+  return WPS_OK;
 }
 
 int base64url_decode(struct wps_str text, void *out, size_t *out_len)
 {
-  return decode_checked(text, true, out, out_len);
+  if (!text_ok(text, true))
+    return WPS_EPROTO;
+  decode(text, out, out_len);
+  return WPS_OK;
 }

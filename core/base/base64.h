@@ -11,6 +11,8 @@ void base64_encode(const void *bytes, size_t len, char *out);
 /* Standard alphabet, padded, no white space, unused bits zero. `out` has room
  * for len / 4 * 3 bytes. Errors: EPROTO. */
 int base64_decode(struct wps_str text, void *out, size_t *out_len);
+/* Would it be decoded, and to how many bytes? Errors: EPROTO. */
+int base64_check(struct wps_str text, size_t *len);
 
 size_t base64url_encoded_len(size_t len); /* no padding */
 void base64url_encode(const void *bytes, size_t len, char *out);

@@ -17,7 +17,7 @@ static unsigned char fold(char c)
 static bool bytes_ieq(const char *a, const char *b, size_t len)
 {
   for (size_t i = 0; i < len; i++)
-    if (fold(a[i]) != fold(b[i]))
+    if (a[i] != b[i] && fold(a[i]) != fold(b[i]))
       return false;
   return true;
 }

@@ -25,6 +25,11 @@ enum { REFUSAL_BODY_MAX = 64 * 1024 };
 static const char client_path[] = "/client";
 static const char hubs_path[] = "/client/hubs/";
 
+_Static_assert(sizeof(((struct wps_request *)NULL)->audience_room) >=
+                   sizeof(hubs_path) - 1 +
+                       sizeof(((struct wps_request *)NULL)->hub_room),
+               "an audience is a path and a hub");
+
 /* ---- ends of an admission ---- */
 
 void admission_free(struct admission *a)
@@ -157,6 +162,7 @@ static bool read_hub_name(struct admission *a, size_t *len)
 static bool find_hub(struct admission *a)
 {
   struct wps_request *req = a->req;
+  const size_t path_len = sizeof(hubs_path) - 1;
   size_t len;
 
   if (!read_hub_name(a, &len) ||
@@ -166,9 +172,9 @@ static bool find_hub(struct admission *a)
   str_lower(req->hub_room, len);
   req->hub = (struct wps_str){req->hub_room, len};
   req->purpose = WPS_FOR_CLIENT;
-  snprintf(req->audience_room, sizeof(req->audience_room), "%s%s", hubs_path,
-           req->hub_room);
-  req->audience = str_from(req->audience_room);
+  memcpy(req->audience_room, hubs_path, path_len);
+  memcpy(req->audience_room + path_len, req->hub_room, len);
+  req->audience = (struct wps_str){req->audience_room, path_len + len};
   return true;
 }
 

@@ -155,7 +155,8 @@ static void greet(struct wps_conn *c, const struct admission *a)
     return;
   }
   c->flags |= CONN_GREETED;
-  conn_log(c, WPS_LOG_INFO, "client connected", NULL, 0);
+  if (log_enabled(WPS_LOG_INFO))
+    conn_log(c, WPS_LOG_INFO, "client connected", NULL, 0);
   join_groups(c, a);
   client_events_connected(c);
 }

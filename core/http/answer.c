@@ -353,33 +353,55 @@ int http_flush(struct http_conn *hc)
 
 /* ---- the upgrade ---- */
 
+/* The 101, or NULL. `selected` is a token or absent. */
+static char *switch_head(struct http_conn *hc, struct wps_str selected,
+                         size_t *len)
+{
+  static const struct wps_str first =
+      WPS_STR_INIT("HTTP/1.1 101 Switching Protocols\r\n"
+                   "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                   "Sec-WebSocket-Accept: ");
+  static const struct wps_str name =
+      WPS_STR_INIT("\r\nSec-WebSocket-Protocol: ");
+  static const struct wps_str last = WPS_STR_INIT("\r\n\r\n");
+  char accept[HANDSHAKE_ACCEPT_LEN + 1], *text, *at;
+
+  if (!handshake_accept(hc->w->http->handshake, hc->req->handshake_key.ptr,
+                        accept))
+    return NULL;
+  at = text = malloc(first.len + HANDSHAKE_ACCEPT_LEN + name.len +
+                     selected.len + last.len);
+  if (text == NULL)
+    return NULL;
+  str_put(&at, first);
+  str_put(&at, (struct wps_str){accept, HANDSHAKE_ACCEPT_LEN});
+  if (selected.ptr != NULL) {
+    str_put(&at, name);
+    str_put(&at, selected);
+  }
+  str_put(&at, last);
+  *len = (size_t)(at - text);
+  return text;
+}
+
 struct stream *http_upgrade(struct http_conn *hc, struct wps_str selected,
                             char **head, size_t *head_len,
                             unsigned char **early, size_t *early_len)
 {
   struct stream *s = hc->stream;
-  struct buf out;
 
   DCHECK(hc->state == HTTP_CLIENT);
   *head = NULL;
   *early = NULL;
   *head_len = *early_len = 0;
   hc->gone = NULL;
-  buf_init(&out, 1024 + selected.len);
-  buf_printf(&out,
-             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-             "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n",
-             hc->req->accept);
-  if (selected.ptr != NULL && http_is_token(selected))
-    buf_printf(&out, "Sec-WebSocket-Protocol: %.*s\r\n", STR_ARG(selected));
-  buf_add_c(&out, "\r\n");
-  if (out.failed) {
-    buf_free(&out);
+  if (selected.ptr != NULL && !http_is_token(selected))
+    selected = STR_NONE;
+  *head = switch_head(hc, selected, head_len);
+  if (*head == NULL) {
     http_conn_close(hc, true);
     return NULL;
   }
-  *head = out.data;
-  *head_len = out.len;
   if (hc->in.len > 0) {
     *early = (unsigned char *)hc->in.data;
     *early_len = hc->in.len;

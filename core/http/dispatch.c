@@ -126,13 +126,13 @@ static void http_dispatch(struct http_conn *hc)
   char room[256];
 
   hc->gone = NULL;
-  if (router_path_is(req->raw_path, "/api/health")) {
-    http_health(hc);
-    return;
-  }
   if (hooks->is_client != NULL && hooks->is_client(hooks->arg, req)) {
     hc->state = HTTP_CLIENT;
     hooks->client(hooks->arg, hc, req);
+    return;
+  }
+  if (router_path_is(req->raw_path, "/api/health")) {
+    http_health(hc);
     return;
   }
   hc->route = router_match(hc->server->router, req, room, sizeof(room), &allow);

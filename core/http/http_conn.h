@@ -44,6 +44,7 @@ enum {
 struct http_worker {
   struct http_server *server;
   struct list conns;
+  struct handshake *handshake;
   bool draining;
   int64_t date_s; /* second that `date` is of */
   char date[40];

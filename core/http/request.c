@@ -56,29 +56,25 @@ static bool query_next(struct wps_str *rest, struct wps_pair *raw)
   return false;
 }
 
-static bool is_offer(struct wps_str name)
-{
-  return str_ieq_c(name, "sec-websocket-protocol");
-}
-
-/* What the block needs, and how long the arrays are. */
+/* What stands behind the request, and how long the arrays are. */
 static size_t request_measure(struct wps_request *r,
                               const struct http_head *head,
                               struct wps_str remote, struct wps_str listener)
 {
   struct wps_str rest = head->raw_query;
   struct wps_pair raw;
-  size_t size, i;
+  size_t size, i, left = head->field_count[FIELD_WS_PROTOCOL];
 
-  size = head->method.len + head->target.len + remote.len + listener.len;
+  size = head->text.len + remote.len + listener.len;
   size += head->raw_path.len * 2; /* decoded path, decoded params */
-  for (i = 0; i < head->header_count; i++) {
+  for (i = head->field_first[FIELD_WS_PROTOCOL]; left > 0; i++) {
     struct wps_str list = head->headers[i].value, token;
 
-    size += head->headers[i].name.len + head->headers[i].value.len;
-    if (is_offer(head->headers[i].name))
-      while (str_next_token(&list, &token))
-        r->subprotocol_count++;
+    if (head->header_kind[i] != FIELD_WS_PROTOCOL)
+      continue;
+    left--;
+    while (str_next_token(&list, &token))
+      r->subprotocol_count++;
   }
   r->header_count = head->header_count;
   while (query_next(&rest, &raw))
@@ -90,18 +86,27 @@ static size_t request_measure(struct wps_request *r,
   return size;
 }
 
-static void request_copy_headers(struct wps_request *r, struct cursor *c,
+/* The head has been copied as a whole: the same part of the copy. */
+static struct wps_str moved(struct wps_str s, const char *from, const char *to)
+{
+  if (s.ptr != NULL)
+    s.ptr = to + (s.ptr - from);
+  return s;
+}
+
+static void request_take_headers(struct wps_request *r, const char *copy,
                                  const struct http_head *head)
 {
+  const char *from = head->text.ptr;
   size_t i, n = 0;
 
   for (i = 0; i < head->header_count; i++) {
     struct wps_str list, token;
 
-    r->headers[i].name = put(c, head->headers[i].name);
-    r->headers[i].value = put(c, head->headers[i].value);
+    r->headers[i].name = moved(head->headers[i].name, from, copy);
+    r->headers[i].value = moved(head->headers[i].value, from, copy);
     list = r->headers[i].value;
-    if (is_offer(r->headers[i].name))
+    if (head->header_kind[i] == FIELD_WS_PROTOCOL)
       while (str_next_token(&list, &token))
         r->subprotocols[n++] = token;
   }
@@ -120,44 +125,56 @@ static bool request_copy_query(struct wps_request *r, struct cursor *c,
   return true;
 }
 
+/* One block, of which only the first part is cleared. */
+static struct wps_request *request_alloc(const struct http_head *head,
+                                         struct wps_str remote,
+                                         struct wps_str listener,
+                                         uint32_t *status, const char **why)
+{
+  struct wps_request counts = {.query_count = 0}, *r;
+  size_t size = request_measure(&counts, head, remote, listener);
+
+  if (counts.query_count > QUERY_MAX) {
+    *status = 400;
+    *why = "too many query arguments";
+    return NULL;
+  }
+  *status = 503;
+  *why = "out of memory";
+  r = malloc(sizeof(*r) + size);
+  if (r == NULL)
+    return NULL;
+  *r = counts;
+  atomic_init(&r->refs, 1);
+  buf_init(&r->body, 0);
+  return r;
+}
+
 struct wps_request *request_new(const struct http_head *head,
                                 struct wps_str remote, struct wps_str listener,
                                 bool tls, uint32_t *status, const char **why)
 {
-  struct wps_request *r = calloc(1, sizeof(*r));
+  struct wps_request *r = request_alloc(head, remote, listener, status, why);
+  const char *from = head->text.ptr, *copy;
+  struct wps_str key;
   struct cursor c;
-  size_t size, path_at;
 
-  *status = 503;
-  *why = "out of memory";
   if (r == NULL)
     return NULL;
-  atomic_init(&r->refs, 1);
-  buf_init(&r->body, 0);
-  size = request_measure(r, head, remote, listener);
-  if (r->query_count > QUERY_MAX) {
-    *status = 400;
-    *why = "too many query arguments";
-    goto fail;
-  }
-  r->block = malloc(size > 0 ? size : 1);
-  if (r->block == NULL)
-    goto fail;
   /* Arrays first, for their alignment. */
-  r->headers = (struct wps_pair *)(void *)r->block;
+  r->headers = (struct wps_pair *)(void *)(r + 1);
   r->query = r->headers + r->header_count;
   r->subprotocols = (struct wps_str *)(void *)(r->query + r->query_count);
   c.at = (char *)(r->subprotocols + r->subprotocol_count);
 
-  r->method = put(&c, head->method);
-  r->target = put(&c, head->target);
+  copy = put(&c, head->text).ptr;
+  r->method = moved(head->method, from, copy);
+  r->target = moved(head->target, from, copy);
+  r->raw_path = moved(head->raw_path, from, copy);
+  request_take_headers(r, copy, head);
   r->remote = put(&c, remote);
   r->listener = put(&c, listener);
   r->scheme = tls ? STR("https") : STR("http");
-  request_copy_headers(r, &c, head);
-  /* The raw path is a part of the target, which has been copied. */
-  path_at = (size_t)(head->raw_path.ptr - head->target.ptr);
-  r->raw_path = (struct wps_str){r->target.ptr + path_at, head->raw_path.len};
   *status = 400;
   *why = "bad escape in the path";
   if (!put_decoded(&c, head->raw_path, false, &r->path))
@@ -168,7 +185,9 @@ struct wps_request *request_new(const struct http_head *head,
   r->param_room = c.at;
   r->minor = head->minor;
   r->keep_alive = head->keep_alive;
-  r->handshake_status = handshake_check(head, r->accept, &r->handshake_why);
+  r->handshake_status = handshake_check(head, &key, &r->handshake_why);
+  if (r->handshake_status == 0)
+    r->handshake_key = moved(key, from, copy);
   return r;
 
 fail:
@@ -189,7 +208,6 @@ void request_unref(struct wps_request *r)
   free(r->principal_owned);
   free((void *)(uintptr_t)r->client_cert.ptr);
   buf_free(&r->body);
-  free(r->block);
   free(r);
 }
 
@@ -306,10 +324,11 @@ static const struct wps_principal *api_principal(const struct wps_request *r)
 
 static struct wps_str api_header(const struct wps_request *r, const char *name)
 {
+  struct wps_str wanted = str_from(name);
   size_t i;
 
   for (i = 0; i < r->header_count; i++)
-    if (str_ieq_c(r->headers[i].name, name))
+    if (str_ieq(r->headers[i].name, wanted))
       return r->headers[i].value;
   return STR_NONE;
 }
@@ -317,10 +336,11 @@ static struct wps_str api_header(const struct wps_request *r, const char *name)
 static struct wps_str pair_get(const struct wps_pair *pairs, size_t count,
                                const char *name)
 {
+  struct wps_str wanted = str_from(name);
   size_t i;
 
   for (i = 0; i < count; i++)
-    if (str_eq_c(pairs[i].name, name))
+    if (str_eq(pairs[i].name, wanted))
       return pairs[i].value;
   return STR_NONE;
 }

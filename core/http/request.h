@@ -19,8 +19,7 @@ enum { REQUEST_PARAMS_MAX = 8 };
 struct wps_request {
   _Atomic uint32_t refs; /* the last may go on any thread */
   uint32_t purpose;      /* WPS_FOR_* */
-  char *block;           /* arrays, head bytes, all decoded strings */
-  char *param_room;      /* in block: decoded params fit in here */
+  char *param_room;      /* behind: decoded params fit in here */
   struct wps_str method, target, path, raw_path, hub, listener, remote, scheme,
       audience;
   struct wps_pair *headers;
@@ -38,12 +37,13 @@ struct wps_request {
   int body_status; /* WPS_OK or WPS_ETOOBIG */
   uint32_t minor;
   bool keep_alive;
-  char accept[29]; /* Sec-WebSocket-Accept when handshake_ok */
   uint32_t
       handshake_status; /* 0: a good WebSocket handshake; else the status */
   const char *handshake_why;
-  char hub_room[129]; /* what hub and audience of a client point at */
+  struct wps_str handshake_key; /* of a good one */
+  char hub_room[129];           /* what hub and audience of a client point at */
   char audience_room[160];
+  /* Behind it: arrays, the head's bytes, what was decoded. */
 };
 
 /* Copies everything. NULL with *status 400 (bad escapes in path or query) or

@@ -373,6 +373,11 @@ int http_worker_start(struct wps_worker *w, struct http_server *server)
 
   if (hw == NULL)
     return WPS_ENOMEM;
+  hw->handshake = handshake_new();
+  if (hw->handshake == NULL) {
+    free(hw);
+    return WPS_ENOMEM;
+  }
   hw->server = server;
   list_init(&hw->conns);
   hw->date_s = -1;
@@ -420,5 +425,6 @@ void http_worker_stop(struct wps_worker *w)
   while (!list_empty(&hw->conns))
     http_conn_abandon(CONTAINER_OF(hw->conns.next, struct http_conn, node));
   w->http = NULL;
+  handshake_free(hw->handshake);
   free(hw);
 }

@@ -31,6 +31,7 @@ static inline bool http_is_value_char(unsigned char c)
 
 bool http_is_token(struct wps_str s);       /* one or more tchar            */
 bool http_is_field_value(struct wps_str s); /* may be empty                 */
+bool http_is_target(struct wps_str s);      /* one or more, '%' like others */
 /* One or more host characters. A sieve against ambiguity, not a grammar of
  * addresses. */
 bool http_is_host(struct wps_str s);

@@ -5,8 +5,10 @@
  * small pieces costs little each time it is looked at again; its verdict on a
  * prefix is its verdict on the whole. scan_head() then holds every byte against
  * the grammar, because the packaged http-parser takes spaces in names, folds,
- * bare LF and odd versions. http-parser decides what the message means, and
- * what it does not ask for is asked at the end.
+ * bare LF and odd versions. http-parser decides what the message means: it gets
+ * the fields that it draws conclusions from, and no byte of the others, because
+ * most of a handshake is a token and fields for us. What it does not ask for is
+ * asked at the end.
  */
 #include "wire/http_head.h"
 
@@ -108,6 +110,8 @@ static bool target_ok(struct wps_str t)
 {
   bool query = false;
 
+  if (http_is_target(t) && memchr(t.ptr, '%', t.len) == NULL)
+    return true;
   for (size_t i = 0; i < t.len; i++) {
     query = query || t.ptr[i] == '?';
     if (!http_is_target_char((unsigned char)t.ptr[i]) &&
@@ -147,6 +151,56 @@ static bool scan_line(struct wps_str line, struct http_head *out,
   return true;
 }
 
+/* By length and first letter there is one name that it can be. */
+static enum http_field field_kind(struct wps_str name)
+{
+  static const struct wps_str names[FIELD_KINDS] = {
+      [FIELD_HOST] = WPS_STR_INIT("Host"),
+      [FIELD_EXPECT] = WPS_STR_INIT("Expect"),
+      [FIELD_CONTENT_LENGTH] = WPS_STR_INIT("Content-Length"),
+      [FIELD_TRANSFER_ENCODING] = WPS_STR_INIT("Transfer-Encoding"),
+      [FIELD_CONNECTION] = WPS_STR_INIT("Connection"),
+      [FIELD_PROXY_CONNECTION] = WPS_STR_INIT("Proxy-Connection"),
+      [FIELD_UPGRADE] = WPS_STR_INIT("Upgrade"),
+      [FIELD_WS_KEY] = WPS_STR_INIT("Sec-WebSocket-Key"),
+      [FIELD_WS_VERSION] = WPS_STR_INIT("Sec-WebSocket-Version"),
+      [FIELD_WS_PROTOCOL] = WPS_STR_INIT("Sec-WebSocket-Protocol")};
+  enum http_field kind;
+
+  switch (name.len) {
+  case 4:
+    kind = FIELD_HOST;
+    break;
+  case 6:
+    kind = FIELD_EXPECT;
+    break;
+  case 7:
+    kind = FIELD_UPGRADE;
+    break;
+  case 10:
+    kind = FIELD_CONNECTION;
+    break;
+  case 14:
+    kind = FIELD_CONTENT_LENGTH;
+    break;
+  case 16:
+    kind = FIELD_PROXY_CONNECTION;
+    break;
+  case 17:
+    kind = (name.ptr[0] | 0x20) == 't' ? FIELD_TRANSFER_ENCODING : FIELD_WS_KEY;
+    break;
+  case 21:
+    kind = FIELD_WS_VERSION;
+    break;
+  case 22:
+    kind = FIELD_WS_PROTOCOL;
+    break;
+  default:
+    return FIELD_OTHER;
+  }
+  return str_ieq(name, names[kind]) ? kind : FIELD_OTHER;
+}
+
 /* One header line without its CRLF. A fold begins with a blank, and so has no
  * name. */
 static bool scan_field(struct wps_str line, struct wps_pair *pair,
@@ -178,9 +232,15 @@ static bool scan_head(const char *p, const struct span *s,
     const char *lf = memchr(p + at, '\n', s->end - at);
     size_t next = (size_t)(lf - p) + 1; /* find_head() saw it */
 
+    enum http_field kind;
+
     if (!scan_field((struct wps_str){p + at, next - 2 - at},
                     &out->headers[out->header_count], f))
       return false;
+    kind = field_kind(out->headers[out->header_count].name);
+    out->header_kind[out->header_count] = (uint8_t)kind;
+    if (out->field_count[kind]++ == 0)
+      out->field_first[kind] = (uint16_t)out->header_count;
     out->header_count++;
     at = next;
   }
@@ -193,16 +253,62 @@ static int on_headers_complete(http_parser *parser)
   return 0;
 }
 
+static const http_parser_settings settings = {.on_headers_complete =
+                                                  on_headers_complete};
+
+static void feed_parser(http_parser *parser, const char *from, const char *to)
+{
+  /* After a fault it takes nothing more. */
+  (void)http_parser_execute(parser, &settings, from, (size_t)(to - from));
+}
+
+/* A path means nothing to it, however long it be: then "/" stands for it. */
+static void feed_line(http_parser *parser, const char *p, const struct span *s,
+                      const struct http_head *out)
+{
+  const char *target = out->target.ptr, *fields = p + s->fields;
+
+  if (target[0] != '/') {
+    feed_parser(parser, p, fields);
+    return;
+  }
+  feed_parser(parser, p, target + 1);
+  feed_parser(parser, target + out->target.len, fields);
+}
+
+static void feed_fields(http_parser *parser, const char *p,
+                        const struct span *s, const struct http_head *out)
+{
+  const char *end = p + s->end - 2; /* the empty line */
+
+  for (size_t i = 0; i < out->header_count; i++) {
+    switch (out->header_kind[i]) {
+    case FIELD_CONTENT_LENGTH:
+    case FIELD_TRANSFER_ENCODING:
+    case FIELD_CONNECTION:
+    case FIELD_PROXY_CONNECTION:
+    case FIELD_UPGRADE:
+      feed_parser(parser, out->headers[i].name.ptr,
+                  i + 1 < out->header_count ? out->headers[i + 1].name.ptr
+                                            : end);
+      break;
+    default:
+      break;
+    }
+  }
+  feed_parser(parser, end, end + 2);
+}
+
 static bool run_parser(const char *p, const struct span *s,
                        struct http_head *out, struct fault *f)
 {
-  http_parser_settings settings;
   http_parser parser;
 
-  http_parser_settings_init(&settings);
-  settings.on_headers_complete = on_headers_complete;
+  if (s->end > HTTP_MAX_HEADER_SIZE) /* which it would say of the whole */
+    return bad(f, 431, "header fields too large");
   http_parser_init(&parser, HTTP_REQUEST);
-  (void)http_parser_execute(&parser, &settings, p, s->end);
+  feed_line(&parser, p, s, out);
+  feed_fields(&parser, p, s, out);
   switch (HTTP_PARSER_ERRNO(&parser)) {
   case HPE_PAUSED:
     break;
@@ -228,24 +334,17 @@ static bool run_parser(const char *p, const struct span *s,
   return true;
 }
 
-static size_t count(const struct http_head *h, const char *name)
+bool http_head_has_token(const struct http_head *h, enum http_field kind,
+                         const char *token)
 {
-  size_t n = 0;
+  size_t left = h->field_count[kind];
 
-  for (size_t i = 0; i < h->header_count; i++)
-    n += str_ieq_c(h->headers[i].name, name);
-  return n;
-}
-
-/* Is `token` an element of any of the fields of that name? */
-static bool has_token(const struct http_head *h, const char *name,
-                      const char *token)
-{
-  for (size_t i = 0; i < h->header_count; i++) {
+  for (size_t i = h->field_first[kind]; left > 0; i++) {
     struct wps_str list = h->headers[i].value, element;
 
-    if (!str_ieq_c(h->headers[i].name, name))
+    if (h->header_kind[i] != kind)
       continue;
+    left--;
     while (str_next_token(&list, &element))
       if (str_ieq_c(element, token))
         return true;
@@ -255,29 +354,29 @@ static bool has_token(const struct http_head *h, const char *name,
 
 static bool check_length(const struct http_head *out, struct fault *f)
 {
-  size_t lengths = count(out, "content-length");
-  size_t codings = count(out, "transfer-encoding");
+  size_t lengths = out->field_count[FIELD_CONTENT_LENGTH];
+  size_t codings = out->field_count[FIELD_TRANSFER_ENCODING];
   uint64_t value;
 
   if (lengths > 1 || (lengths > 0 && codings > 0))
     return bad(f, 400, "ambiguous message length");
   if (lengths == 1 &&
-      (!str_to_u64(http_head_get(out, "content-length"), &value) ||
+      (!str_to_u64(http_head_field(out, FIELD_CONTENT_LENGTH), &value) ||
        value > INT64_MAX || value != out->content_length || !out->has_length))
     return bad(f, 400, "bad Content-Length");
   if (codings > 1 || (codings == 1 && out->minor == 0))
     return bad(f, 400, "bad Transfer-Encoding");
   if (codings == 1 &&
       (!out->chunked ||
-       !str_ieq_c(http_head_get(out, "transfer-encoding"), "chunked")))
+       !str_ieq_c(http_head_field(out, FIELD_TRANSFER_ENCODING), "chunked")))
     return bad(f, 501, "transfer encoding not implemented");
   return true;
 }
 
 static bool check_host(const struct http_head *out, struct fault *f)
 {
-  size_t hosts = count(out, "host");
-  struct wps_str host = http_head_get(out, "host");
+  size_t hosts = out->field_count[FIELD_HOST];
+  struct wps_str host = http_head_field(out, FIELD_HOST);
 
   if (hosts > 1 || (hosts == 0 && out->minor > 0))
     return bad(f, 400, "exactly one Host is needed");
@@ -290,7 +389,7 @@ static bool check_host(const struct http_head *out, struct fault *f)
 static bool split_absolute(struct http_head *out, struct wps_str *path,
                            struct fault *f)
 {
-  struct wps_str host = http_head_get(out, "host"), rest, authority;
+  struct wps_str host = http_head_field(out, FIELD_HOST), rest, authority;
   const char *scheme_end = memchr(out->target.ptr, ':', out->target.len);
   size_t n = 0;
 
@@ -361,19 +460,20 @@ enum http_head_result http_head_parse(const char *data, size_t len,
       return HTTP_HEAD_MORE;
     goto fail;
   }
-  /* Not the array: header_count says how much of it is real. */
+  /* Not the arrays: header_count says how much of them is real. */
   memset(out, 0, offsetof(struct http_head, headers));
-  memset((char *)out + offsetof(struct http_head, header_count), 0,
-         sizeof(*out) - offsetof(struct http_head, header_count));
+  memset((char *)out + offsetof(struct http_head, field_count), 0,
+         sizeof(*out) - offsetof(struct http_head, field_count));
+  out->text = (struct wps_str){data, s.end};
   if (!scan_head(data, &s, out, &f) || !run_parser(data, &s, out, &f) ||
       !check_length(out, &f) || !check_host(out, &f) || !split_target(out, &f))
     goto fail;
   /* RFC 9110 7.8: an Upgrade in 1.0 is ignored. */
-  out->upgrade_websocket = out->minor == 1 &&
-                           has_token(out, "upgrade", "websocket") &&
-                           has_token(out, "connection", "upgrade");
+  out->upgrade_websocket =
+      out->minor == 1 && http_head_has_token(out, FIELD_UPGRADE, "websocket") &&
+      http_head_has_token(out, FIELD_CONNECTION, "upgrade");
   out->expect_continue =
-      out->minor == 1 && has_token(out, "expect", "100-continue");
+      out->minor == 1 && http_head_has_token(out, FIELD_EXPECT, "100-continue");
   *used = start + s.end;
   return HTTP_HEAD_DONE;
 
@@ -381,6 +481,12 @@ fail:
   *status = f.status;
   *why = f.why;
   return HTTP_HEAD_BAD;
+}
+
+struct wps_str http_head_field(const struct http_head *h, enum http_field kind)
+{
+  return h->field_count[kind] > 0 ? h->headers[h->field_first[kind]].value
+                                  : STR_NONE;
 }
 
 struct wps_str http_head_get(const struct http_head *h, const char *name)

@@ -18,6 +18,8 @@ static uint32_t check(const char *text)
 {
   static const struct http_limits limits = {16384, 16384, 100};
   static struct http_head head;
+  struct handshake *hs;
+  struct wps_str key;
   uint32_t status = 0, rc;
   const char *why = NULL;
   size_t used;
@@ -25,14 +27,24 @@ static uint32_t check(const char *text)
   if (http_head_parse(text, strlen(text), &limits, &head, &used, &status,
                       &why) != HTTP_HEAD_DONE)
     ck_abort_msg("%u %s for %s", status, why, text);
-  memset(accept_key, 'x', sizeof(accept_key));
-  rc = handshake_check(&head, accept_key, &why);
+  accept_key[0] = '\0';
+  rc = handshake_check(&head, &key, &why);
   ck_assert_ptr_nonnull(why);
   if (rc != 0) {
     ck_assert_str_ne(why, "");
-    ck_assert_str_eq(accept_key, "");
+    return rc;
   }
-  return rc;
+  ck_assert_uint_eq(key.len, HANDSHAKE_KEY_LEN);
+  hs = handshake_new();
+  ck_assert_ptr_nonnull(hs);
+  /* A second one comes out as the first. */
+  for (int i = 0; i < 2; i++) {
+    memset(accept_key, 'x', sizeof(accept_key));
+    ck_assert(handshake_accept(hs, key.ptr, accept_key));
+    ck_assert_uint_eq(strlen(accept_key), HANDSHAKE_ACCEPT_LEN);
+  }
+  handshake_free(hs);
+  return 0;
 }
 
 START_TEST(rfc6455_sample)

@@ -59,7 +59,7 @@ START_TEST(test_accessors)
   ck_assert(str_is(s, "three"));
   ck_assert_int_eq(api->subprotocol_at(r, 3, &s), WPS_ENOTFOUND);
   ck_assert_uint_eq(r->handshake_status, 0);
-  ck_assert_str_eq(r->accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+  ck_assert(str_eq(r->handshake_key, STR("dGhlIHNhbXBsZSBub25jZQ==")));
   ck_assert_ptr_null(api->hub(r).ptr);
   ck_assert_ptr_null(api->principal(r));
   ck_assert_uint_eq(api->body(r).len, 0);
