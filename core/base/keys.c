@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* base/keys.c - HMAC-SHA-256 through libcrypto.
  *
- * One keyed context per key is made at start and duplicated per call: keying is
- * a good part of the cost of a short HMAC, and a template is only read. */
+ * One keyed context per key is made at start, because keying is a good part of
+ * the cost of a short HMAC. It is only read, and duplicated for whoever
+ * computes one; the duplicate that is through stays for the next, who need not
+ * be the same thread, so that a second is made only where two compute at once.
+ */
 #include "base/keys.h"
 
 #include <stdatomic.h>
@@ -16,9 +19,14 @@
 
 #include "base/rand.h"
 
+struct access_key {
+  EVP_MAC_CTX *keyed;
+  EVP_MAC_CTX *_Atomic spare; /* NULL: none, or in use */
+};
+
 struct access_keys {
   size_t count;
-  EVP_MAC_CTX *keyed[];
+  struct access_key items[];
 };
 
 struct keys {
@@ -53,13 +61,23 @@ static int finish(EVP_MAC_CTX *ctx, struct wps_bytes data,
   return WPS_OK;
 }
 
-static int mac_with(EVP_MAC_CTX *template, struct wps_bytes data,
+static int mac_with(struct access_key *key, struct wps_bytes data,
                     uint8_t mac[KEYS_MAC_LEN])
 {
-  EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(template);
-  int rc = ctx != NULL ? finish(ctx, data, mac) : WPS_ENOMEM;
+  EVP_MAC_CTX *ctx = atomic_exchange(&key->spare, NULL);
+  int rc;
 
-  EVP_MAC_CTX_free(ctx);
+  /* Without a key it begins anew with the one that it has. */
+  if (ctx != NULL && EVP_MAC_init(ctx, NULL, 0, NULL) != 1) {
+    EVP_MAC_CTX_free(ctx);
+    ctx = NULL;
+  }
+  if (ctx == NULL)
+    ctx = EVP_MAC_CTX_dup(key->keyed);
+  if (ctx == NULL)
+    return WPS_ENOMEM;
+  rc = finish(ctx, data, mac);
+  EVP_MAC_CTX_free(atomic_exchange(&key->spare, ctx));
   return rc;
 }
 
@@ -75,8 +93,10 @@ static int mac_once(EVP_MAC *hmac, const void *key, size_t key_len,
 
 static void access_free(struct access_keys *a)
 {
-  for (size_t i = 0; a != NULL && i < a->count; i++)
-    EVP_MAC_CTX_free(a->keyed[i]);
+  for (size_t i = 0; a != NULL && i < a->count; i++) {
+    EVP_MAC_CTX_free(a->items[i].keyed);
+    EVP_MAC_CTX_free(atomic_load(&a->items[i].spare));
+  }
   free(a);
 }
 
@@ -84,11 +104,14 @@ static struct access_keys *access_new(EVP_MAC *hmac,
                                       const struct wps_bytes *keys,
                                       size_t count)
 {
-  struct access_keys *a = calloc(1, sizeof(*a) + count * sizeof(a->keyed[0]));
+  struct access_keys *a = calloc(1, sizeof(*a) + count * sizeof(a->items[0]));
 
   for (; a != NULL && a->count < count; a->count++) {
-    a->keyed[a->count] = keyed(hmac, keys[a->count].ptr, keys[a->count].len);
-    if (a->keyed[a->count] == NULL) {
+    struct access_key *key = &a->items[a->count];
+
+    atomic_init(&key->spare, NULL);
+    key->keyed = keyed(hmac, keys[a->count].ptr, keys[a->count].len);
+    if (key->keyed == NULL) {
       access_free(a);
       return NULL;
     }
@@ -151,12 +174,12 @@ size_t keys_access_count(const struct keys *k)
 int keys_sign(const struct keys *k, uint32_t key, struct wps_str purpose,
               struct wps_bytes data, uint8_t mac[KEYS_MAC_LEN])
 {
-  const struct access_keys *access = atomic_load(&k->access);
+  struct access_keys *access = atomic_load(&k->access);
   uint8_t derived[KEYS_MAC_LEN];
   int rc;
 
   if (key != KEYS_SERVICE)
-    return key < access->count ? mac_with(access->keyed[key], data, mac)
+    return key < access->count ? mac_with(&access->items[key], data, mac)
                                : WPS_ENOTFOUND;
   rc = mac_once(k->hmac, k->service, sizeof(k->service),
                 (struct wps_bytes){purpose.ptr, purpose.len}, derived);
@@ -170,7 +193,7 @@ int keys_verify(const struct keys *k, uint32_t key, struct wps_str purpose,
                 struct wps_bytes data, const uint8_t mac[KEYS_MAC_LEN],
                 uint32_t *which)
 {
-  const struct access_keys *access = atomic_load(&k->access);
+  struct access_keys *access = atomic_load(&k->access);
   uint8_t expected[KEYS_MAC_LEN];
   int rc;
 
@@ -185,7 +208,7 @@ int keys_verify(const struct keys *k, uint32_t key, struct wps_str purpose,
   if (access->count == 0)
     return WPS_ENOTFOUND;
   for (size_t i = 0; i < access->count; i++) {
-    rc = mac_with(access->keyed[i], data, expected);
+    rc = mac_with(&access->items[i], data, expected);
     if (rc != WPS_OK)
       return rc;
     if (CRYPTO_memcmp(expected, mac, sizeof(expected)) == 0) {

@@ -82,7 +82,8 @@ struct question {
   bool client;
   struct wps_str path;       /* that aud must name behind an endpoint      */
   struct wps_str legacy_hub; /* {NULL, 0} unless the hub was in the query  */
-  char credential[32];       /* what verified the signature                */
+  const char *verified_by;   /* what verified the signature                */
+  char credential[32];       /* room for it                                */
 };
 
 static bool is_given(struct wps_str s)
@@ -114,6 +115,22 @@ static bool bearer_get(const struct wps_request *req, struct wps_str *token)
   return true;
 }
 
+/* "access_keys[1]". */
+static void credential_put(struct question *q, uint32_t which)
+{
+  static const char head[] = "access_keys[";
+  char *at = q->credential + sizeof(q->credential);
+
+  *--at = '\0';
+  *--at = ']';
+  do
+    *--at = (char)('0' + which % 10);
+  while ((which /= 10) > 0);
+  at -= sizeof(head) - 1;
+  memcpy(at, head, sizeof(head) - 1);
+  q->verified_by = at;
+}
+
 /* What the server generates admits clients and outlives its access keys. Whose
  * kid only looks like that is asked for an access key as everybody is. */
 static bool hs256(void *arg, bool generated, struct wps_bytes data,
@@ -125,13 +142,13 @@ static bool hs256(void *arg, bool generated, struct wps_bytes data,
   if (generated && q->client &&
       wps->server->verify(WPS_KEY_SERVICE, STR_LITERAL(TOKEN_GENERATED_PURPOSE),
                           data, mac, NULL) == WPS_OK) {
-    snprintf(q->credential, sizeof(q->credential), "service_key");
+    q->verified_by = "service_key";
     return true;
   }
   if (wps->server->verify(WPS_KEY_ACCESS, (struct wps_str){"", 0}, data, mac,
                           &which) != WPS_OK)
     return false;
-  snprintf(q->credential, sizeof(q->credential), "access_keys[%u]", which);
+  credential_put(q, which);
   return true;
 }
 
@@ -204,7 +221,7 @@ static void question_init(struct question *q, const struct auth_jwt *inst,
   memset(q, 0, sizeof(*q));
   q->inst = inst;
   q->req = req;
-  snprintf(q->credential, sizeof(q->credential), "public_keys");
+  q->verified_by = "public_keys";
   q->client = wps->request->purpose(req) == WPS_FOR_CLIENT;
   q->path = q->client ? wps->request->audience(req) : path_of_api(req);
   if (q->client && path.len >= 7 && path.len <= 8 &&
@@ -251,7 +268,7 @@ static void principal_accept(const struct question *q,
       .group_count = token->group_count,
       .claims = token->claims,
       .claim_count = token->claim_count,
-      .credential = {q->credential, strlen(q->credential)},
+      .credential = {q->verified_by, strlen(q->verified_by)},
       .expires_unix_ms = token->expires_unix_ms};
 
   if (!q->client) {

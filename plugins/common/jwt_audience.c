@@ -81,7 +81,7 @@ static bool url_read(struct wps_str s, struct url *u)
     u->default_port = 443;
   else
     return false;
-  while (n < s.len && strchr("/?#", s.ptr[n]) == NULL)
+  while (n < s.len && s.ptr[n] != '/' && s.ptr[n] != '?' && s.ptr[n] != '#')
     n++;
   authority = (struct wps_str){s.ptr, n};
   if (!authority_read(authority, &u->origin.host, &u->origin.port))
@@ -154,6 +154,8 @@ static bool path_is(struct wps_str text, struct wps_str plain, bool decode,
 {
   size_t i = 0, j = 0;
 
+  if (!decode && text.len != plain.len)
+    return false;
   while (i < text.len && j < plain.len) {
     char c = text.ptr[i++], d = plain.ptr[j++];
 
@@ -166,7 +168,7 @@ static bool path_is(struct wps_str text, struct wps_str plain, bool decode,
       c = (char)(high << 4 | low);
       i += 2;
     }
-    if (fold ? lower(c) != lower(d) : c != d)
+    if (c != d && !(fold && lower(c) == lower(d)))
       return false;
   }
   return i == text.len && j == plain.len;

@@ -4,7 +4,6 @@
 #include "plugins/common/jwt_base64.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,18 +50,6 @@ static bool parts_split(struct wps_str text, struct parts *p)
          memchr(second, '.', p->signature.len) == NULL;
 }
 
-static bool characters_fit(struct wps_str text)
-{
-  for (size_t i = 0; i < text.len; i++) {
-    char c = text.ptr[i];
-
-    if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-          (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.'))
-      return false;
-  }
-  return true;
-}
-
 /* A JSON object in base64url, or NULL. */
 static json_t *object_read(struct wps_str text)
 {
@@ -70,15 +57,9 @@ static json_t *object_read(struct wps_str text)
   json_t *tree = NULL;
   size_t len;
 
-  /* jansson takes a NUL byte after a number for white space. */
-  if (bytes != NULL && token_base64url_decode(text, bytes, &len) &&
-      memchr(bytes, '\0', len) == NULL)
-    tree = json_loadb((const char *)bytes, len, JSON_REJECT_DUPLICATES, NULL);
+  if (bytes != NULL && token_base64url_decode(text, bytes, &len))
+    tree = claims_tree(bytes, len);
   free(bytes);
-  if (!json_is_object(tree)) {
-    json_decref(tree);
-    return NULL;
-  }
   return tree;
 }
 
@@ -209,20 +190,24 @@ static int public_check(struct wps_str text, const struct parts *p,
 
 /* ---- claims ---- */
 
+#define CLAIM(claims, name)                                                    \
+  claims_get(claims, (struct wps_str)WPS_STR_INIT(name))
+
 /* NumericDate in milliseconds; false unless it is a number. */
-static bool date_read(const json_t *value, double *unix_ms)
+static bool date_read(const struct claim *claim, double *unix_ms)
 {
-  if (!json_is_number(value))
+  if (claim->type != CLAIM_NUMBER)
     return false;
-  *unix_ms = json_number_value(value) * 1000.0;
+  *unix_ms = claim->number * 1000.0;
   return isfinite(*unix_ms);
 }
 
-static int times_check(const json_t *tree, const struct token_policy *policy,
-                       int64_t *expires, const char **why)
+static int times_check(const struct claims *all,
+                       const struct token_policy *policy, int64_t *expires,
+                       const char **why)
 {
-  const json_t *exp = json_object_get(tree, "exp");
-  const json_t *nbf = json_object_get(tree, "nbf");
+  const struct claim *exp = CLAIM(all, "exp");
+  const struct claim *nbf = CLAIM(all, "nbf");
   double now = (double)policy->now_unix_ms, skew = (double)policy->skew_ms;
   double at;
 
@@ -243,39 +228,34 @@ static int times_check(const json_t *tree, const struct token_policy *policy,
   return WPS_OK;
 }
 
-static struct wps_str text_of(const json_t *value)
+/* The one text of a claim; {NULL, 0}: there is none. */
+static struct wps_str text_of(const struct claims *all,
+                              const struct claim *claim)
 {
-  return (struct wps_str){json_string_value(value), json_string_length(value)};
+  if (claim == NULL || claim->list || claim->type != CLAIM_TEXT)
+    return (struct wps_str){NULL, 0};
+  return all->pairs[claim->first].value;
 }
 
-static int audience_check(const json_t *tree, uint32_t alg,
+static int audience_check(const struct claims *all, uint32_t alg,
                           const struct token_policy *policy, const char **why)
 {
-  const json_t *aud = json_object_get(tree, "aud"), *one;
+  const struct claim *aud = CLAIM(all, "aud");
   bool good = false;
-  size_t i;
 
   if (aud == NULL)
     return refuse(why, "the token has no aud");
-  if (json_is_string(aud)) {
-    good = policy->audience(policy->arg, alg, text_of(aud));
-  } else if (json_is_array(aud)) {
-    json_array_foreach(aud, i, one)
-    {
-      if (!json_is_string(one))
-        return refuse(why, "aud of the token is not text");
-      good = good || policy->audience(policy->arg, alg, text_of(one));
-    }
-  } else {
+  if (aud->type != CLAIM_TEXT)
     return refuse(why, "aud of the token is not text");
-  }
+  for (size_t i = 0; i < aud->count && !good; i++)
+    good = policy->audience(policy->arg, alg, all->pairs[aud->first + i].value);
   return good ? WPS_OK : refuse(why, TOKEN_WHY_AUDIENCE);
 }
 
-static int issuer_check(const json_t *tree, uint32_t alg, struct wps_str wanted,
-                        const char **why)
+static int issuer_check(const struct claims *all, uint32_t alg,
+                        struct wps_str wanted, const char **why)
 {
-  struct wps_str issuer = text_of(json_object_get(tree, "iss"));
+  struct wps_str issuer = text_of(all, CLAIM(all, "iss"));
 
   if (alg == TOKEN_HS256 || wanted.ptr == NULL)
     return WPS_OK;
@@ -285,102 +265,70 @@ static int issuer_check(const json_t *tree, uint32_t alg, struct wps_str wanted,
   return WPS_OK;
 }
 
-static int user_read(const json_t *tree, struct token *out, const char **why)
+static int user_read(struct token *out, const char **why)
 {
-  const json_t *user = json_object_get(tree, "sub");
+  const struct claim *user = CLAIM(&out->all, "sub");
 
   if (user == NULL)
-    user = json_object_get(tree, "nameid");
+    user = CLAIM(&out->all, "nameid");
   if (user == NULL)
     return WPS_OK;
-  if (!json_is_string(user))
+  out->user = text_of(&out->all, user);
+  if (out->user.ptr == NULL)
     return refuse(why, "sub or nameid of the token is not text");
-  out->user = text_of(user);
   return WPS_OK;
 }
 
-/* A string or an array of strings. */
-static int list_read(const json_t *value, struct wps_str **out, size_t *count,
-                     const char **why)
+/* A string or a list of strings, appended to out->strings. */
+static int list_read(struct token *out, const struct claim *claim,
+                     struct wps_str **list, size_t *count, const char **why)
 {
-  size_t i, n = json_is_array(value) ? json_array_size(value) : 1;
-
-  if (value == NULL || n == 0)
+  if (claim == NULL)
     return WPS_OK;
-  if ((*out = calloc(n, sizeof(**out))) == NULL)
+  if (claim->type != CLAIM_TEXT)
+    return refuse(why, "role or webpubsub.group of the token is not text");
+  *list = out->strings + out->string_count;
+  *count = claim->count;
+  for (size_t i = 0; i < claim->count; i++)
+    out->strings[out->string_count++] = out->all.pairs[claim->first + i].value;
+  return WPS_OK;
+}
+
+static int lists_read(struct token *out, const char **why)
+{
+  const struct claim *roles = CLAIM(&out->all, "role");
+  const struct claim *groups = CLAIM(&out->all, "webpubsub.group");
+  int rc;
+
+  out->strings = out->few_strings;
+  if (out->all.pair_count > CLAIMS_FEW &&
+      (out->strings = calloc(out->all.pair_count, sizeof(*out->strings))) ==
+          NULL)
     return WPS_ENOMEM;
-  for (i = 0; i < n; i++) {
-    (*out)[i] =
-        text_of(json_is_array(value) ? json_array_get(value, i) : value);
-    if ((*out)[i].ptr == NULL)
-      return refuse(why, "role or webpubsub.group of the token is not text");
-  }
-  *count = n;
-  return WPS_OK;
+  rc = list_read(out, roles, &out->roles, &out->role_count, why);
+  if (rc == WPS_OK)
+    rc = list_read(out, groups, &out->groups, &out->group_count, why);
+  return rc;
 }
 
-/* The shortest text that reads back as the same number: 0.1 stays 0.1. */
-static char *dump_real(double value)
+static int claims_take(struct token *out, const struct token_policy *policy,
+                       const char **why)
 {
-  char *text = malloc(32);
+  int rc = claims_parse(&out->all);
 
-  for (int digits = 15; text != NULL && digits <= 17; digits++) {
-    snprintf(text, 32, "%.*g", digits, value);
-    if (strtod(text, NULL) == value)
-      break;
-  }
-  return text;
-}
-
-static int claim_add(struct token *out, const char *name, const json_t *value)
-{
-  struct wps_pair *pair = &out->claims[out->claim_count];
-  char *text;
-
-  pair->name = (struct wps_str){name, strlen(name)};
-  if (json_is_string(value)) {
-    pair->value = text_of(value);
-  } else {
-    text = json_is_real(value)
-               ? dump_real(json_real_value(value))
-               : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-    if (text == NULL)
-      return WPS_ENOMEM;
-    out->texts[out->text_count++] = text;
-    pair->value = (struct wps_str){text, strlen(text)};
-  }
-  out->claim_count++;
-  return WPS_OK;
-}
-
-static int claims_read(json_t *tree, struct token *out)
-{
-  const char *name;
-  json_t *value, *one;
-  size_t n = 0, i;
-
-  json_object_foreach(tree, name, value) n +=
-      json_is_array(value) ? json_array_size(value) : 1;
-  if (n == 0)
-    return WPS_OK;
-  out->claims = calloc(n, sizeof(*out->claims));
-  out->texts = calloc(n, sizeof(*out->texts));
-  if (out->claims == NULL || out->texts == NULL)
-    return WPS_ENOMEM;
-  json_object_foreach(tree, name, value)
-  {
-    if (!json_is_array(value)) {
-      if (claim_add(out, name, value) != WPS_OK)
-        return WPS_ENOMEM;
-      continue;
-    }
-    json_array_foreach(value, i, one)
-    {
-      if (claim_add(out, name, one) != WPS_OK)
-        return WPS_ENOMEM;
-    }
-  }
-  return WPS_OK;
+  if (rc == WPS_EPROTO)
+    return refuse(why, "the payload of the token is malformed");
+  if (rc != WPS_OK)
+    return rc;
+  out->claims = out->all.pairs;
+  out->claim_count = out->all.pair_count;
+  if ((rc = times_check(&out->all, policy, &out->expires_unix_ms, why)) !=
+          WPS_OK ||
+      (rc = audience_check(&out->all, out->alg, policy, why)) != WPS_OK ||
+      (rc = issuer_check(&out->all, out->alg, policy->issuer, why)) != WPS_OK ||
+      (rc = user_read(out, why)) != WPS_OK)
+    return rc;
+  return lists_read(out, why);
 }
 
 /* ---- all of it ---- */
@@ -402,45 +350,49 @@ static int token_verify(struct wps_str text, const struct parts *p,
   return rc;
 }
 
-int token_read(struct wps_str text, const struct token_policy *policy,
-               struct token *out, const char **why)
+static int token_take(struct wps_str text, const struct token_policy *policy,
+                      struct token *out, const char **why)
 {
   struct parts p;
-  json_t *tree;
-  int rc;
+  int rc, decoded;
 
-  memset(out, 0, sizeof(*out));
   *why = "out of memory";
   if (text.len > policy->max_bytes || text.len > TOKEN_BYTES_MAX)
     return refuse(why, "the token is too long");
-  if (text.len == 0 || !characters_fit(text) || !parts_split(text, &p))
+  if (text.len == 0 || !parts_split(text, &p) ||
+      !token_base64url_fits(p.header) || !token_base64url_fits(p.signature))
+    return refuse(why, "the token is malformed");
+  /* Decoding looks at the characters. Nobody looks at what comes out before
+   * there is a good signature. */
+  decoded = claims_decode(&out->all, p.payload);
+  if (decoded == WPS_ENOMEM)
+    return decoded;
+  if (decoded != WPS_OK && !token_base64url_fits(p.payload))
     return refuse(why, "the token is malformed");
   if ((rc = token_verify(text, &p, policy, &out->alg, why)) != WPS_OK)
     return rc;
-  if ((tree = object_read(p.payload)) == NULL)
+  if (decoded != WPS_OK)
     return refuse(why, "the payload of the token is malformed");
-  out->tree = tree;
-  if ((rc = times_check(tree, policy, &out->expires_unix_ms, why)) != WPS_OK ||
-      (rc = audience_check(tree, out->alg, policy, why)) != WPS_OK ||
-      (rc = issuer_check(tree, out->alg, policy->issuer, why)) != WPS_OK ||
-      (rc = user_read(tree, out, why)) != WPS_OK ||
-      (rc = list_read(json_object_get(tree, "role"), &out->roles,
-                      &out->role_count, why)) != WPS_OK ||
-      (rc = list_read(json_object_get(tree, "webpubsub.group"), &out->groups,
-                      &out->group_count, why)) != WPS_OK ||
-      (rc = claims_read(tree, out)) != WPS_OK)
+  return claims_take(out, policy, why);
+}
+
+int token_read(struct wps_str text, const struct token_policy *policy,
+               struct token *out, const char **why)
+{
+  int rc;
+
+  memset(out, 0, offsetof(struct token, few_strings));
+  memset(&out->all, 0, offsetof(struct claims, few));
+  rc = token_take(text, policy, out, why);
+  if (rc != WPS_OK)
     token_clear(out);
   return rc;
 }
 
 void token_clear(struct token *token)
 {
-  for (size_t i = 0; i < token->text_count; i++)
-    free(token->texts[i]);
-  free(token->texts);
-  free(token->claims);
-  free(token->roles);
-  free(token->groups);
-  json_decref(token->tree);
-  memset(token, 0, sizeof(*token));
+  if (token->strings != token->few_strings)
+    free(token->strings);
+  claims_clear(&token->all);
+  memset(token, 0, offsetof(struct token, few_strings));
 }

@@ -10,6 +10,7 @@
 
 #include <webpubsub/types.h>
 
+#include "plugins/common/jwt_claims.h"
 #include "plugins/common/jwt_keys.h"
 
 enum { TOKEN_BYTES_MAX = 64 * 1024 };
@@ -48,9 +49,11 @@ struct token {
   struct wps_pair *claims; /* as wps_principal wants them */
   size_t claim_count;
   int64_t expires_unix_ms;
-  void *tree;   /* what the strings above point into */
-  char **texts; /* and the JSON text of other values */
-  size_t text_count;
+  struct wps_str *strings; /* roles, then groups */
+  size_t string_count;
+  /* What the strings above are in: a token is not moved or copied. */
+  struct wps_str few_strings[CLAIMS_FEW];
+  struct claims all;
 };
 
 /* Thread: any. Errors: EUNAUTHORIZED with a sentence in *why that contains

@@ -369,20 +369,18 @@ START_TEST(c29_aud)
 }
 END_TEST
 
-static struct token read_claims(const char *claims)
+static void read_claims(struct token *token, const char *claims)
 {
   struct token_policy policy = policy_make();
-  struct token token;
   char payload[1024], *text;
   const char *why;
 
   snprintf(payload, sizeof(payload), "{" OK_CLAIMS ",%s}", claims);
   text = mint(HS256_HEADER, payload);
   ck_assert_int_eq(
-      token_read((struct wps_str){text, strlen(text)}, &policy, &token, &why),
+      token_read((struct wps_str){text, strlen(text)}, &policy, token, &why),
       WPS_OK);
   free(text);
-  return token;
 }
 
 static void is_text(struct wps_str s, const char *text)
@@ -393,20 +391,22 @@ static void is_text(struct wps_str s, const char *text)
 
 START_TEST(c32_lists)
 {
-  struct token t = read_claims("\"role\":\"a\",\"webpubsub.group\":\"g\"");
+  struct token t;
+
+  read_claims(&t, "\"role\":\"a\",\"webpubsub.group\":\"g\"");
 
   ck_assert_uint_eq(t.role_count, 1);
   is_text(t.roles[0], "a");
   ck_assert_uint_eq(t.group_count, 1);
   is_text(t.groups[0], "g");
   token_clear(&t);
-  t = read_claims("\"role\":[\"a\",\"b\"],\"webpubsub.group\":[\"g\",\"\"]");
+  read_claims(&t, "\"role\":[\"a\",\"b\"],\"webpubsub.group\":[\"g\",\"\"]");
   ck_assert_uint_eq(t.role_count, 2);
   is_text(t.roles[1], "b");
   ck_assert_uint_eq(t.group_count, 2);
   is_text(t.groups[1], "");
   token_clear(&t);
-  t = read_claims("\"role\":[],\"webpubsub.group\":[],\"group\":\"x\"");
+  read_claims(&t, "\"role\":[],\"webpubsub.group\":[],\"group\":\"x\"");
   ck_assert_uint_eq(t.role_count, 0);
   ck_assert_uint_eq(t.group_count, 0);
   token_clear(&t);
@@ -419,14 +419,16 @@ END_TEST
 
 START_TEST(c34_user)
 {
-  struct token t = read_claims("\"sub\":\"alice\",\"nameid\":\"bob\"");
+  struct token t;
+
+  read_claims(&t, "\"sub\":\"alice\",\"nameid\":\"bob\"");
 
   is_text(t.user, "alice");
   token_clear(&t);
-  t = read_claims("\"nameid\":\"bob\"");
+  read_claims(&t, "\"nameid\":\"bob\"");
   is_text(t.user, "bob");
   token_clear(&t);
-  t = read_claims("\"x\":1");
+  read_claims(&t, "\"x\":1");
   ck_assert_ptr_null(t.user.ptr);
   ck_assert_int_eq(t.expires_unix_ms, NOW_MS);
   token_clear(&t);
@@ -439,19 +441,127 @@ END_TEST
 
 START_TEST(all_claims)
 {
-  struct token t = read_claims("\"l\":[\"a\",1,true,{\"b\":[]}],\"n\":0.1,"
-                               "\"i\":12,\"z\":null,\"o\":{\"k\":\"v\"}");
   static const char *const expected[][2] = {
       {"aud", "me"}, {"exp", "1000000"},    {"l", "a"},   {"l", "1"},
       {"l", "true"}, {"l", "{\"b\":[]}"},   {"n", "0.1"}, {"i", "12"},
       {"z", "null"}, {"o", "{\"k\":\"v\"}"}};
+  struct token t;
 
+  read_claims(&t, "\"l\":[\"a\",1,true,{\"b\":[]}],\"n\":0.1,"
+                  "\"i\":12,\"z\":null,\"o\":{\"k\":\"v\"}");
   ck_assert_uint_eq(t.claim_count, 10);
   for (size_t i = 0; i < 10; i++) {
     is_text(t.claims[i].name, expected[i][0]);
     is_text(t.claims[i].value, expected[i][1]);
   }
   token_clear(&t);
+}
+END_TEST
+
+static void same_str(struct wps_str a, struct wps_str b)
+{
+  ck_assert_uint_eq(a.len, b.len);
+  ck_assert_mem_eq(a.ptr, b.ptr, a.len);
+}
+
+/* `scanned`: that it needs no jansson. */
+static void both_ways(const char *payload, bool scanned)
+{
+  static struct claims a, b;
+  size_t len = strlen(payload);
+  char *text = malloc(len * 2 + 8);
+  struct wps_str s = {text, 0};
+  int rc;
+
+  token_base64url_encode(payload, len, text);
+  s.len = strlen(text);
+  ck_assert_int_eq(claims_decode(&a, s), WPS_OK);
+  ck_assert_int_eq(claims_decode(&b, s), WPS_OK);
+  rc = claims_parse(&a);
+  ck_assert_msg(rc == claims_parse_tree(&b), "%s", payload);
+  ck_assert_msg((rc == WPS_OK && a.tree == NULL) == scanned, "%s", payload);
+  if (rc == WPS_OK) {
+    ck_assert_uint_eq(a.count, b.count);
+    ck_assert_uint_eq(a.pair_count, b.pair_count);
+    for (size_t i = 0; i < a.count; i++) {
+      same_str(a.items[i].name, b.items[i].name);
+      ck_assert_uint_eq(a.items[i].first, b.items[i].first);
+      ck_assert_uint_eq(a.items[i].count, b.items[i].count);
+      ck_assert_uint_eq(a.items[i].type, b.items[i].type);
+      ck_assert_uint_eq(a.items[i].list, b.items[i].list);
+      ck_assert(a.items[i].number >= b.items[i].number &&
+                a.items[i].number <= b.items[i].number);
+    }
+    for (size_t i = 0; i < a.pair_count; i++) {
+      same_str(a.pairs[i].name, b.pairs[i].name);
+      same_str(a.pairs[i].value, b.pairs[i].value);
+    }
+  }
+  claims_clear(&a);
+  claims_clear(&b);
+  free(text);
+}
+
+START_TEST(scanned_or_by_jansson)
+{
+  static const char *const scanned[] = {
+      "{}",
+      " { } ",
+      "{\"a\":\"\",\"\":\"b\",\"c\":0,\"d\":999999999999999}",
+      "{\"a\":true,\"b\":false,\"c\":null}",
+      "{\"a\":[],\"b\":[ ],\"c\":[\"x\"],\"d\":[\"x\",1,true , null,\"\"]}",
+      "{\"a\":[\"]\",\",\",\"[\",\" \"],\"b\":\"}\"}",
+      "{\"\xc3\xa4\":\"\xf0\x9f\x98\x80\"}",
+      "{\"l\":[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23]}",
+  };
+  static const char *const others[] = {
+      "",
+      "[]",
+      "1",
+      "{",
+      "{\"a\":1",
+      "{\"a\":1}x",
+      "{\"a\":1,}",
+      "{\"a\"}",
+      "{\"a\":1,\"a\":1}",
+      "{\"a\":1,\"b\":{\"c\":1,\"c\":2}}",
+      "{\"a\":\"\\n\"}",
+      "{\"\\u0061\":1,\"a\":2}",
+      "{\"a\":\"\\u0000\"}",
+      "{\"a\":-0}",
+      "{\"a\":-1}",
+      "{\"a\":1.0}",
+      "{\"a\":1e3}",
+      "{\"a\":01}",
+      "{\"a\":1000000000000000}",
+      "{\"a\":99999999999999999999}",
+      "{\"a\":[[]]}",
+      "{\"a\":[{}]}",
+      "{\"a\":[\"\\\"\"]}",
+      "{\"a\":[\"\\\\\"]}",
+      "{\"a\":[\"b\\\",\\\"c\"]}",
+      "{\"a\":[1.5]}",
+      "{\"a\":[1,]}",
+      "{\"a\":[,1]}",
+      "{\"a\":[1 2]}",
+      "{\"a\":[\"x\"\"y\"]}",
+      "{\"a\":[tru]}",
+      "{\"a\":{}}",
+      "{\"a\":\"\xff\"}",
+      "{\"a\":\"\x01\"}",
+      "\xef\xbb\xbf{}",
+      "{\"l\":[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,"
+      "24]}",
+  };
+  char long_one[2 * CLAIMS_BYTES_FEW + 16];
+
+  for (size_t i = 0; i < sizeof(scanned) / sizeof(*scanned); i++)
+    both_ways(scanned[i], true);
+  for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+    both_ways(others[i], false);
+  snprintf(long_one, sizeof(long_one), "{\"a\":\"%0*d\"}", 2 * CLAIMS_BYTES_FEW,
+           1);
+  both_ways(long_one, true);
 }
 END_TEST
 
@@ -514,6 +624,7 @@ int main(void)
   tcase_add_test(tokens, c32_lists);
   tcase_add_test(tokens, c34_user);
   tcase_add_test(tokens, all_claims);
+  tcase_add_test(tokens, scanned_or_by_jansson);
   tcase_add_test(tokens, reasons_tell_nothing);
   tcase_add_test(tokens, base64url_strict);
   suite_add_tcase(suite, tokens);
