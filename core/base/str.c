@@ -14,8 +14,11 @@ static unsigned char fold(char c)
   return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
 
+/* Mostly there is nothing to fold. */
 static bool bytes_ieq(const char *a, const char *b, size_t len)
 {
+  if (len == 0 || memcmp(a, b, len) == 0)
+    return true;
   for (size_t i = 0; i < len; i++)
     if (a[i] != b[i] && fold(a[i]) != fold(b[i]))
       return false;
@@ -27,11 +30,6 @@ struct wps_str str_from(const char *terminated)
   if (terminated == NULL)
     return STR_NONE;
   return (struct wps_str){terminated, strlen(terminated)};
-}
-
-bool str_eq(struct wps_str a, struct wps_str b)
-{
-  return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
 bool str_eq_c(struct wps_str a, const char *terminated)
@@ -61,14 +59,6 @@ bool str_istarts(struct wps_str s, const char *prefix)
   size_t len = strlen(prefix);
 
   return s.len >= len && bytes_ieq(s.ptr, prefix, len);
-}
-
-struct wps_str str_skip(struct wps_str s, size_t n)
-{
-  CHECK(n <= s.len);
-  if (n == 0) /* NULL + 0 is not ours to compute */
-    return s;
-  return (struct wps_str){s.ptr + n, s.len - n};
 }
 
 static bool is_blank(char c)
@@ -118,18 +108,6 @@ bool str_to_u64(struct wps_str s, uint64_t *out)
   }
   *out = value;
   return true;
-}
-
-struct wps_str str_put(char **at, struct wps_str s)
-{
-  struct wps_str copy = {*at, s.len};
-
-  if (s.ptr == NULL)
-    return s;
-  if (s.len != 0)
-    memcpy(*at, s.ptr, s.len);
-  *at += s.len;
-  return copy;
 }
 
 char *str_dup(struct wps_str s)

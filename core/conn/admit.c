@@ -8,7 +8,6 @@
 
 #include "base/rand.h"
 #include "base/str.h"
-#include "conn/authenticate.h"
 #include "conn/client_events.h"
 #include "conn/linger.h"
 #include "msg/event.h"
@@ -34,7 +33,7 @@ _Static_assert(sizeof(((struct wps_request *)NULL)->audience_room) >=
 
 void admission_free(struct admission *a)
 {
-  authenticate_cancel(a->auth);
+  authenticate_cancel(&a->auth);
   if (a->connecting != NULL)
     reply_abandon(a->connecting);
   if (a->counted)
@@ -438,7 +437,6 @@ static void authenticated(void *arg, int status, struct principal *who,
 {
   struct admission *a = arg;
 
-  a->auth = NULL;
   a->who = who;
   if (status != WPS_OK) {
     refuse_status(a, status, detail);
@@ -486,11 +484,12 @@ void admit_client(void *arg, struct http_conn *hc, struct wps_request *req)
                 str_from(req->handshake_why), str_from(req->handshake_why));
     return;
   }
-  a = calloc(1, sizeof(*a));
+  a = malloc(sizeof(*a)); /* glibc keeps none of these at hand for calloc() */
   if (a == NULL) {
     http_answer(hc, 503, NULL, STR_NONE, STR("out of memory"));
     return;
   }
+  memset(a, 0, sizeof(*a));
   a->worker = http_conn_worker(hc);
   a->hc = hc;
   a->req = request_ref(req);
@@ -520,23 +519,21 @@ void admit_client(void *arg, struct http_conn *hc, struct wps_request *req)
            STR("neither this hub nor \"*\" is in the configuration"));
     return;
   }
-  a->auth = authenticate_start(a->worker, req, authenticated, a);
-  if (a->auth == NULL)
-    refuse_status(a, WPS_ENOMEM, STR("out of memory"));
+  authenticate_start(&a->auth, a->worker, req, authenticated, a);
 }
 
 /* ---- routes ---- */
 
 struct authorization {
   struct http_conn *hc;
-  struct authentication *auth;
+  struct authentication auth;
 };
 
 static void route_gone(void *arg)
 {
   struct authorization *z = arg;
 
-  authenticate_cancel(z->auth);
+  authenticate_cancel(&z->auth);
   free(z);
 }
 
@@ -559,15 +556,12 @@ void admit_authorize(void *arg, struct http_conn *hc, struct wps_request *req)
   struct authorization *z = calloc(1, sizeof(*z));
 
   UNUSED(arg);
-  if (z != NULL) {
-    z->hc = hc;
-    z->auth =
-        authenticate_start(http_conn_worker(hc), req, route_authenticated, z);
-  }
-  if (z == NULL || z->auth == NULL) {
-    free(z);
+  if (z == NULL) {
     http_authorized(hc, WPS_ENOMEM, NULL, STR("out of memory"));
     return;
   }
+  z->hc = hc;
   http_on_gone(hc, route_gone, z);
+  authenticate_start(&z->auth, http_conn_worker(hc), req, route_authenticated,
+                     z);
 }

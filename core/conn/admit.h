@@ -6,11 +6,11 @@
 #ifndef WPS_CONN_ADMIT_H
 #define WPS_CONN_ADMIT_H
 
+#include "conn/authenticate.h"
 #include "conn/conn.h"
 #include "http/server.h"
 
 struct answer;
-struct authentication;
 struct note;
 struct principal;
 
@@ -22,7 +22,7 @@ struct admission {
   const struct hub_settings *settings;
   const struct wps_instance *instance;
   struct wps_negotiation chosen;
-  struct authentication *auth;  /* under way */
+  struct authentication auth;
   struct wps_reply *connecting; /* connect event under way */
   struct principal *who;        /* NULL: nobody */
   struct note *note;            /* of the connect event, NULL: none */

@@ -2,23 +2,10 @@
 /* conn/authenticate.c - one component after the other until one decides. */
 #include "conn/authenticate.h"
 
-#include <stdlib.h>
-
 #include "http/request.h"
 #include "msg/principal.h"
 #include "plug/plugin.h"
 #include "plug/reply.h"
-
-struct authentication {
-  struct wps_worker *worker;
-  struct wps_request *req;
-  struct wps_reply *reply; /* outstanding */
-  struct defer nobody;     /* no component is left: answer later */
-  size_t next;             /* in instances */
-  int status;              /* of `nobody` */
-  authenticated_fn fn;
-  void *arg;
-};
 
 static void ask_next(struct authentication *a);
 
@@ -26,11 +13,10 @@ static void finish(struct authentication *a, int status, struct principal *who,
                    struct wps_str detail)
 {
   authenticated_fn fn = a->fn;
-  void *arg = a->arg;
 
+  a->fn = NULL;
   request_unref(a->req);
-  free(a);
-  fn(arg, status, who, detail);
+  fn(a->arg, status, who, detail); /* which may free what `a` is part of */
 }
 
 static void replied(void *arg, struct reply_result *result)
@@ -91,30 +77,24 @@ static void ask_next(struct authentication *a)
   worker_defer(a->worker, &a->nobody);
 }
 
-struct authentication *authenticate_start(struct wps_worker *w,
-                                          struct wps_request *req,
-                                          authenticated_fn fn, void *arg)
+void authenticate_start(struct authentication *a, struct wps_worker *w,
+                        struct wps_request *req, authenticated_fn fn, void *arg)
 {
-  struct authentication *a = calloc(1, sizeof(*a));
-
-  if (a == NULL)
-    return NULL;
   a->worker = w;
   a->req = request_ref(req);
   a->fn = fn;
   a->arg = arg;
   defer_init(&a->nobody, nobody);
   ask_next(a);
-  return a;
 }
 
 void authenticate_cancel(struct authentication *a)
 {
-  if (a == NULL)
+  if (a->fn == NULL)
     return;
+  a->fn = NULL;
   if (a->reply != NULL)
     reply_abandon(a->reply);
   defer_cancel(&a->nobody);
   request_unref(a->req);
-  free(a);
 }

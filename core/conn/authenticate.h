@@ -5,7 +5,6 @@
 
 #include "conn/conn.h"
 
-struct authentication;
 struct principal;
 
 /* The verdict: WPS_OK with who (now the callee's, freed with free()), WPS_OK
@@ -14,11 +13,23 @@ struct principal;
 typedef void (*authenticated_fn)(void *arg, int status, struct principal *who,
                                  struct wps_str detail);
 
-/* NULL when out of memory. Thread: the worker of the request, for both. */
-struct authentication *authenticate_start(struct wps_worker *w,
-                                          struct wps_request *req,
-                                          authenticated_fn fn, void *arg);
-/* fn will not run. Not after it has. */
+/* Part of what waits for the verdict, zero before. */
+struct authentication {
+  struct wps_worker *worker;
+  struct wps_request *req;
+  struct wps_reply *reply; /* outstanding */
+  struct defer nobody;     /* no component is left: answer later */
+  size_t next;             /* in instances */
+  int status;              /* of `nobody` */
+  authenticated_fn fn;     /* NULL: not under way */
+  void *arg;
+};
+
+/* Thread: the worker of the request, for both. */
+void authenticate_start(struct authentication *a, struct wps_worker *w,
+                        struct wps_request *req, authenticated_fn fn,
+                        void *arg);
+/* If it is under way: fn will not run. */
 void authenticate_cancel(struct authentication *a);
 
 #endif

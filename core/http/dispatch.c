@@ -24,6 +24,13 @@ static bool head_worth_parsing(struct http_conn *hc, struct wps_str in)
   return line || in.len >= hc->parse_at;
 }
 
+/* For the rest of a head. Most come whole, and need no deadline. */
+static void head_wait(struct http_conn *hc, bool first)
+{
+  if (first)
+    timer_start(hc->w, &hc->timer, hc->server->settings.head_ms);
+}
+
 static void request_begin(struct http_conn *hc, const struct http_head *head)
 {
   hc->keep = head->keep_alive && !http_conn_draining(hc);
@@ -42,19 +49,21 @@ bool http_step_head(struct http_conn *hc)
   uint32_t status;
   const char *why;
   size_t used;
+  bool first;
 
   if (in.len == 0)
     return false;
-  if (!hc->started) {
-    hc->started = true;
-    timer_start(hc->w, &hc->timer, hc->server->settings.head_ms);
-  }
-  if (!head_worth_parsing(hc, in))
+  first = !hc->started;
+  hc->started = true;
+  if (!head_worth_parsing(hc, in)) {
+    head_wait(hc, first);
     return false;
+  }
   switch (http_head_parse(in.ptr, in.len, &hc->server->settings.limits, &head,
                           &used, &status, &why)) {
   case HTTP_HEAD_MORE:
     hc->parse_at = in.len + PARSE_STEP;
+    head_wait(hc, first);
     return false;
   case HTTP_HEAD_BAD:
     http_refuse(hc, status, why);

@@ -56,9 +56,12 @@ static bool query_next(struct wps_str *rest, struct wps_pair *raw)
   return false;
 }
 
+struct counts {
+  size_t query, subprotocols;
+};
+
 /* What stands behind the request, and how long the arrays are. */
-static size_t request_measure(struct wps_request *r,
-                              const struct http_head *head,
+static size_t request_measure(struct counts *n, const struct http_head *head,
                               struct wps_str remote, struct wps_str listener)
 {
   struct wps_str rest = head->raw_query;
@@ -74,15 +77,13 @@ static size_t request_measure(struct wps_request *r,
       continue;
     left--;
     while (str_next_token(&list, &token))
-      r->subprotocol_count++;
+      n->subprotocols++;
   }
-  r->header_count = head->header_count;
   while (query_next(&rest, &raw))
-    r->query_count++;
+    n->query++;
   size += head->raw_query.len;
-  size += r->header_count * sizeof(*r->headers);
-  size += r->query_count * sizeof(*r->query);
-  size += r->subprotocol_count * sizeof(*r->subprotocols);
+  size += (head->header_count + n->query) * sizeof(struct wps_pair);
+  size += n->subprotocols * sizeof(struct wps_str);
   return size;
 }
 
@@ -131,10 +132,11 @@ static struct wps_request *request_alloc(const struct http_head *head,
                                          struct wps_str listener,
                                          uint32_t *status, const char **why)
 {
-  struct wps_request counts = {.query_count = 0}, *r;
-  size_t size = request_measure(&counts, head, remote, listener);
+  struct counts n = {0, 0};
+  size_t size = request_measure(&n, head, remote, listener);
+  struct wps_request *r;
 
-  if (counts.query_count > QUERY_MAX) {
+  if (n.query > QUERY_MAX) {
     *status = 400;
     *why = "too many query arguments";
     return NULL;
@@ -144,7 +146,10 @@ static struct wps_request *request_alloc(const struct http_head *head,
   r = malloc(sizeof(*r) + size);
   if (r == NULL)
     return NULL;
-  *r = counts;
+  memset(r, 0, sizeof(*r));
+  r->header_count = head->header_count;
+  r->query_count = n.query;
+  r->subprotocol_count = n.subprotocols;
   atomic_init(&r->refs, 1);
   buf_init(&r->body, 0);
   return r;

@@ -204,7 +204,7 @@ static enum http_field field_kind(struct wps_str name)
 /* One header line without its CRLF. A fold begins with a blank, and so has no
  * name. */
 static bool scan_field(struct wps_str line, struct wps_pair *pair,
-                       struct fault *f)
+                       enum http_field *kind, struct fault *f)
 {
   const char *colon = memchr(line.ptr, ':', line.len);
   struct wps_str name, value;
@@ -212,7 +212,8 @@ static bool scan_field(struct wps_str line, struct wps_pair *pair,
   if (colon == NULL)
     return bad(f, 400, "malformed header field");
   name = (struct wps_str){line.ptr, (size_t)(colon - line.ptr)};
-  if (!http_is_token(name))
+  *kind = field_kind(name);
+  if (*kind == FIELD_OTHER && !http_is_token(name))
     return bad(f, 400, "malformed header name");
   value = str_skip(line, name.len + 1);
   if (!http_is_field_value(value))
@@ -235,9 +236,8 @@ static bool scan_head(const char *p, const struct span *s,
     enum http_field kind;
 
     if (!scan_field((struct wps_str){p + at, next - 2 - at},
-                    &out->headers[out->header_count], f))
+                    &out->headers[out->header_count], &kind, f))
       return false;
-    kind = field_kind(out->headers[out->header_count].name);
     out->header_kind[out->header_count] = (uint8_t)kind;
     if (out->field_count[kind]++ == 0)
       out->field_first[kind] = (uint16_t)out->header_count;

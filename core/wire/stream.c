@@ -52,13 +52,15 @@ static void stream_again(struct defer *d);
 
 struct stream *stream_new(int fd, struct tls_context *tls)
 {
-  struct stream *s =
-      calloc(1, tls == NULL ? offsetof(struct stream, again) : sizeof(*s));
+  size_t size =
+      tls == NULL ? offsetof(struct stream, again) : sizeof(struct stream);
+  struct stream *s = malloc(size);
 
   if (s == NULL) {
     close(fd);
     return NULL;
   }
+  memset(s, 0, size);
   io_init(&s->io, fd, stream_ready);
   s->drained = true;
   if (tls == NULL)

@@ -35,6 +35,14 @@ static void drop_last_slash(struct wps_str *s)
     s->len--;
 }
 
+/* Bytes before the first c. */
+static size_t span_to(struct wps_str s, char c)
+{
+  const char *at = s.len == 0 ? NULL : memchr(s.ptr, c, s.len);
+
+  return at == NULL ? s.len : (size_t)(at - s.ptr);
+}
+
 /* host, host:port, [v6], [v6]:port; port 0 when none is written. */
 static bool authority_read(struct wps_str s, struct wps_str *host,
                            uint32_t *port)
@@ -48,8 +56,7 @@ static bool authority_read(struct wps_str s, struct wps_str *host,
       return false;
     n = (size_t)(end - s.ptr) + 1;
   } else {
-    while (n < s.len && s.ptr[n] != ':')
-      n++;
+    n = span_to(s, ':');
   }
   *host = (struct wps_str){s.ptr, n};
   *port = 0;
@@ -70,7 +77,7 @@ static bool authority_read(struct wps_str s, struct wps_str *host,
 static bool url_read(struct wps_str s, struct url *u)
 {
   struct wps_str authority;
-  size_t n = 0;
+  size_t n;
 
   memset(u, 0, sizeof(*u));
   if (take_fold(&s, "http://") ||
@@ -81,16 +88,16 @@ static bool url_read(struct wps_str s, struct url *u)
     u->default_port = 443;
   else
     return false;
-  while (n < s.len && s.ptr[n] != '/' && s.ptr[n] != '?' && s.ptr[n] != '#')
-    n++;
+  n = span_to(s, '/');
+  n = span_to((struct wps_str){s.ptr, n}, '?');
+  n = span_to((struct wps_str){s.ptr, n}, '#');
   authority = (struct wps_str){s.ptr, n};
   if (!authority_read(authority, &u->origin.host, &u->origin.port))
     return false;
   s.ptr += n;
   s.len -= n;
-  n = 0;
-  while (n < s.len && s.ptr[n] != '?' && s.ptr[n] != '#')
-    n++;
+  n = span_to(s, '?');
+  n = span_to((struct wps_str){s.ptr, n}, '#');
   u->path = (struct wps_str){s.ptr, n};
   u->rest = (struct wps_str){s.ptr + n, s.len - n};
   return true;
@@ -148,14 +155,19 @@ static char lower(char c)
   return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
+static bool same_exact(struct wps_str a, struct wps_str b)
+{
+  return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
 /* Is `text`, with its escapes decoded once when asked, equal to `plain`? */
 static bool path_is(struct wps_str text, struct wps_str plain, bool decode,
                     bool fold)
 {
   size_t i = 0, j = 0;
 
-  if (!decode && text.len != plain.len)
-    return false;
+  if (!decode && (text.len != plain.len || !fold))
+    return same_exact(text, plain);
   while (i < text.len && j < plain.len) {
     char c = text.ptr[i++], d = plain.ptr[j++];
 
@@ -194,7 +206,7 @@ bool token_audience_client(struct wps_str aud,
       !base_skip(&u.path, origin->base))
     return false;
   if (u.rest.len == 0)
-    return path_is(u.path, path, false, true) ||
+    return same_exact(u.path, path) || path_is(u.path, path, false, true) ||
            path_is(u.path, path, true, true);
   if (legacy_hub.ptr == NULL || !take_fold(&u.path, "/client"))
     return false;

@@ -15,7 +15,8 @@ enum { DIGITS_MAX = 15 };
 
 static bool same(struct wps_str a, struct wps_str b)
 {
-  return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+  return a.len == b.len && (a.len == 0 || (a.ptr[0] == b.ptr[0] &&
+                                           memcmp(a.ptr, b.ptr, a.len) == 0));
 }
 
 int claims_decode(struct claims *c, struct wps_str text)

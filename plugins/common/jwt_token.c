@@ -66,11 +66,20 @@ static json_t *object_read(struct wps_str text)
 /* ---- header ---- */
 
 /* What all common libraries write: compared instead of parsed. */
-static const char *const known_headers[] = {
+static const char known_headers[][40] = {
     "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9", /* {"alg":"HS256","typ":"JWT"} */
     "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9", /* {"typ":"JWT","alg":"HS256"} */
     "eyJhbGciOiJIUzI1NiJ9",                 /* {"alg":"HS256"}             */
 };
+
+static bool header_known(struct wps_str text)
+{
+  for (size_t i = 0; i < sizeof(known_headers) / sizeof(*known_headers); i++)
+    if (text.len == strlen(known_headers[i]) &&
+        memcmp(text.ptr, known_headers[i], text.len) == 0)
+      return true;
+  return false;
+}
 
 /* The tree stays NULL for a known header. */
 static int header_read(struct wps_str text, bool public_keys, uint32_t *alg,
@@ -78,12 +87,9 @@ static int header_read(struct wps_str text, bool public_keys, uint32_t *alg,
 {
   const char *name;
 
-  for (size_t i = 0; i < sizeof(known_headers) / sizeof(*known_headers); i++) {
-    if (text.len == strlen(known_headers[i]) &&
-        memcmp(text.ptr, known_headers[i], text.len) == 0) {
-      *alg = TOKEN_HS256;
-      return WPS_OK;
-    }
+  if (header_known(text)) {
+    *alg = TOKEN_HS256;
+    return WPS_OK;
   }
   if (text.len > HEADER_TEXT_MAX)
     return refuse(why, "the header of the token is too long");
@@ -360,7 +366,8 @@ static int token_take(struct wps_str text, const struct token_policy *policy,
   if (text.len > policy->max_bytes || text.len > TOKEN_BYTES_MAX)
     return refuse(why, "the token is too long");
   if (text.len == 0 || !parts_split(text, &p) ||
-      !token_base64url_fits(p.header) || !token_base64url_fits(p.signature))
+      !(header_known(p.header) || token_base64url_fits(p.header)) ||
+      !token_base64url_fits(p.signature))
     return refuse(why, "the token is malformed");
   /* Decoding looks at the characters. Nobody looks at what comes out before
    * there is a good signature. */
