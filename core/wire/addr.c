@@ -168,6 +168,34 @@ bool addr_text_is_loopback(const char *text)
   }
 }
 
+static size_t put_decimal(char *out, unsigned n)
+{
+  char digits[10];
+  size_t len = 0;
+
+  do
+    digits[sizeof(digits) - ++len] = (char)('0' + n % 10);
+  while ((n /= 10) > 0);
+  memcpy(out, digits + sizeof(digits) - len, len);
+  return len;
+}
+
+/* "192.0.2.1:50000". By hand, because it is done for each client, and printf()
+ * twice would be a good part of accepting one. */
+static size_t format_v4(const struct addr *a, char out[ADDR_TEXT_MAX])
+{
+  uint32_t bits = ntohl(a->sa.v4.sin_addr.s_addr);
+  size_t len = 0;
+
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    len += put_decimal(out + len, bits >> shift & 0xff);
+    out[len++] = shift > 0 ? '.' : ':';
+  }
+  len += put_decimal(out + len, addr_port(a));
+  out[len] = '\0';
+  return len;
+}
+
 size_t addr_format(const struct addr *a, char out[ADDR_TEXT_MAX])
 {
   char host[INET6_ADDRSTRLEN];
@@ -182,9 +210,7 @@ size_t addr_format(const struct addr *a, char out[ADDR_TEXT_MAX])
                      : "");
     break;
   case AF_INET:
-    inet_ntop(AF_INET, &a->sa.v4.sin_addr, host, sizeof(host));
-    n = snprintf(out, ADDR_TEXT_MAX, "%s:%u", host, (unsigned)addr_port(a));
-    break;
+    return format_v4(a, out);
   case AF_INET6:
     inet_ntop(AF_INET6, &a->sa.v6.sin6_addr, host, sizeof(host));
     n = snprintf(out, ADDR_TEXT_MAX, "[%s]:%u", host, (unsigned)addr_port(a));

@@ -114,6 +114,35 @@ static void handshake(size_t count)
   }
 }
 
+static void join_and_leave(void *arg)
+{
+  int fd = *(const int *)arg;
+
+  rig_say_frame(fd, "{\"type\":\"joinGroup\",\"group\":\"bench\",\"ackId\":1}");
+  rig_turn();
+  rig_expect(fd, "\"success\":true", 1);
+  close(fd);
+  rig_turn();
+}
+
+/* To a group that has a member already. */
+static void join_leave(size_t count)
+{
+  int fds[2];
+
+  fds[0] = rig_client(json);
+  rig_say_frame(fds[0], "{\"type\":\"joinGroup\",\"group\":\"bench\"}");
+  rig_turn();
+  for (size_t i = 0; i < WARM_UP + count; i++) {
+    fds[1] = rig_client(json);
+    if (i < WARM_UP)
+      join_and_leave(&fds[1]);
+    else
+      measured(join_and_leave, &fds[1]);
+  }
+  close(fds[0]);
+}
+
 /* ---- a message as bytes ---- */
 
 struct encoding_of {
@@ -312,6 +341,8 @@ static const struct scenario {
      "the same, reliable JSON, an ack for each 64"},
     {"handshake", handshake, 50, 1,
      "accept, upgrade with a token of HS256, greeting"},
+    {"join-leave", join_leave, 50, 1,
+     "a client joins a group, gets its ack, and closes its socket"},
     {"rest-send", rest_send, 50, 1,
      "a send by REST to a group that nobody is in"},
     {"filter", filter, 50, ROUNDS,
