@@ -5,11 +5,11 @@ set -eu
 ctl=$WEBPUBSUBCTL
 
 work=$(mktemp -d)
-server_pid= tail_pid= bench_pid=
+server_pid= tail_pid= bench_pid= relay_pid=
 finish() {
   status=$?
   trap - EXIT
-  for pid in $server_pid $tail_pid $bench_pid; do
+  for pid in $server_pid $tail_pid $bench_pid $relay_pid; do
     kill "$pid" 2>/dev/null || :
     wait "$pid" 2>/dev/null || :
   done
@@ -263,21 +263,31 @@ same "$word" ready
 number() {
   sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" "$work/bench.json"
 }
-# bench EXPECTED_STATUS ARGUMENT...
+# bench EXPECTED_STATUS ARGUMENT...: where WHERE, an option, says
 bench() {
   expected=$1 status=0
   shift
-  "$ctl" bench "$@" --json --connection "$connection" --warmup 0s \
-    --duration 200ms >"$work/bench.json" 2>"$work/bench.log" || status=$?
+  "$ctl" bench "$@" --json "$where" --warmup 0s --duration 200ms \
+    >"$work/bench.json" 2>"$work/bench.log" || status=$?
   [ "$status" = "$expected" ] ||
     fail "bench $*: $status, $(cat "$work/bench.json" "$work/bench.log")"
 }
-for protocol in simple json reliable; do
+# Something that is no server of ours: it needs no key.
+mkfifo "$work/open" "$work/port"
+"${ctl%/*}/tests/bench/relay" 4 <"$work/open" >"$work/port" \
+  2>"$work/relay.log" &
+relay_pid=$!
+exec 4>"$work/open" 5<"$work/port"
+read -r port <&5 || fail "the relay did not start"
+for protocol in simple json reliable raw; do
+  where=--connection=$connection loaded=$server_pid
+  [ "$protocol" != raw ] ||
+    where=--endpoint=http://127.0.0.1:$port loaded=$relay_pid
   for scenario in "fanout --subscribers 10 --publishers 2 --window 4" \
     "fanout --subscribers 5 --rate 100 --size 5000" \
     "groups --groups 5 --members 3" "roundtrips --connections 5 --depth 2"; do
     # shellcheck disable=SC2086
-    bench 0 $scenario --protocol $protocol --pid "$server_pid"
+    bench 0 $scenario --protocol $protocol --pid "$loaded"
     grep -q '"verdict":"ok"' "$work/bench.json" || fail "$scenario: no verdict"
     for name in published delivered roundtrips; do
       grep -q "\"${name}_per_second\":" "$work/bench.json" || continue
@@ -292,12 +302,18 @@ for protocol in simple json reliable; do
     [ "$(number rss)" -gt 0 ] || fail "$scenario: no memory"
   done
   bench 0 connections --connections 20 --hold 100ms --protocol $protocol \
-    --pid "$server_pid"
+    --pid "$loaded"
   same "$(number connections_ready)" 20
   same "$(number closed)" 0
   [ "$(number connects_per_second)" -gt 0 ] || fail "no connects"
   [ "$(number cpu_us_per_connect)" -gt 0 ] || fail "no CPU time of connects"
 done
+exec 4>&- 5<&-
+wait "$relay_pid" || fail "the relay ended with status $?"
+relay_pid=
+where=--connection=$connection
+bench 1 fanout --protocol raw
+grep -q "HTTP 404" "$work/bench.log" || fail "raw spoke to a server of ours"
 "$ctl" bench fanout --subscribers 5 --warmup 0s --duration 100ms \
   --connection "$connection" | grep -q "verdict .*ok: [1-9]" ||
   fail "bench in words"

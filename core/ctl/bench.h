@@ -3,7 +3,7 @@
  *
  * bench_options.c  the command line
  * bench_client.c   connections: sockets, handshakes, frames
- * bench_speak.c    what is said in them: the three protocols
+ * bench_speak.c    what is said in them: the protocols
  * bench_traffic.c  publishing, and the check of everything that arrives
  * bench_run.c      a run from the first connection to the last message
  * bench_report.c   what is printed about it
@@ -22,7 +22,9 @@ enum bench_scenario {
   BENCH_ROUNDTRIPS   /* publishes that are acknowledged                 */
 };
 
-enum bench_protocol { BENCH_SIMPLE, BENCH_JSON, BENCH_RELIABLE };
+/* RAW is for servers that are none of ours, such as a relay to compare with:
+ * the path says what a client is, and a message goes to its group as it is. */
+enum bench_protocol { BENCH_SIMPLE, BENCH_JSON, BENCH_RELIABLE, BENCH_RAW };
 
 enum {
   BENCH_SIZE_MIN = 38, /* what bench_traffic.c needs to mark a message */
@@ -44,7 +46,7 @@ struct bench_options {
   bool json, spin;
 };
 
-extern const char *const bench_scenarios[4], *const bench_protocols[3];
+extern const char *const bench_scenarios[4], *const bench_protocols[4];
 
 /* False with *status when the command is to end. */
 bool bench_options_read(const struct command *self, int argc, char **argv,

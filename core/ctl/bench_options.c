@@ -11,7 +11,7 @@ enum { PID_LIMIT = 1 << 22 }; /* of Linux: its numbers are below */
 
 const char *const bench_scenarios[4] = {"fanout", "groups", "connections",
                                         "roundtrips"};
-const char *const bench_protocols[3] = {"simple", "json", "reliable"};
+const char *const bench_protocols[4] = {"simple", "json", "reliable", "raw"};
 
 const char bench_help[] =
     "Scenarios:\n"
@@ -28,7 +28,10 @@ const char bench_help[] =
     "  --rate N             instead, messages per second of each publisher, "
     "at\n"
     "                       fixed times; late ones are counted from then on\n"
-    "  --protocol P         simple, json (default) or reliable\n"
+    "  --protocol P         simple, json (default), reliable, or raw: no "
+    "server\n"
+    "                       of this kind, but one that relays what comes on\n"
+    "                       /pub/GROUP to /sub/GROUP, and on /echo/GROUP back\n"
     "  --warmup 1s          before it is measured\n"
     "  --duration 5s        how long it is measured\n"
     "  --hub H              the hub (default bench)\n"
@@ -139,8 +142,8 @@ static int other_option(const struct command *self, struct bench_options *o,
   case 'H':
     return time_option(self, o, c);
   case 'o':
-    if ((found = name_find(bench_protocols, 3, optarg)) < 0)
-      return ctl_misuse(self, "--protocol is simple, json or reliable");
+    if ((found = name_find(bench_protocols, 4, optarg)) < 0)
+      return ctl_misuse(self, "--protocol is simple, json, reliable or raw");
     o->protocol = (enum bench_protocol)found;
     return 0;
   case 'b':

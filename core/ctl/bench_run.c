@@ -253,10 +253,11 @@ static bool run_all(struct run *run)
 
 static bool where(struct run *run, struct net_url *out, char **url)
 {
+  const struct bench_options *o = run->traffic.o;
   char why[256];
 
-  if (run->traffic.o->token != NULL && run->access.key_arg == NULL &&
-      run->access.endpoint_arg != NULL)
+  if ((o->token != NULL || o->protocol == BENCH_RAW) &&
+      run->access.key_arg == NULL && run->access.endpoint_arg != NULL)
     run->access.key_arg = "unused";
   if (!access_find(&run->access))
     return false;

@@ -11,10 +11,33 @@
 /* The server waits for no more than 1000 of them. */
 enum { ACK_AFTER = 64 };
 
-static const char *const subprotocols[] = {NULL, "json.webpubsub.azure.v1",
-                                           "json.reliable.webpubsub.azure.v1"};
+static const char *const subprotocols[] = {
+    NULL, "json.webpubsub.azure.v1", "json.reliable.webpubsub.azure.v1", NULL};
+
+/* Messages go as they are, and nothing else is said. */
+static bool bare(const struct traffic *t)
+{
+  return t->o->protocol == BENCH_SIMPLE || t->o->protocol == BENCH_RAW;
+}
 
 /* ---- requests ---- */
+
+static bool raw_prepare(struct traffic *t, const struct access *a,
+                        struct client *c)
+{
+  const char *what = c->publisher == NULL ? "sub"
+                     : c->tracks != NULL  ? "echo"
+                                          : "pub";
+  char target[64], why[256], *url = access_url(a, "");
+  struct net_url parts;
+  bool ok = url != NULL && net_url_parse(url, &parts, why, sizeof(why));
+
+  snprintf(target, sizeof(target), "/%s/%s%u", what, t->prefix, c->group);
+  parts.target = target;
+  ok = ok && client_prepare(&t->clients, c, &parts, "");
+  free(url);
+  return ok;
+}
 
 bool speak_prepare(struct traffic *t, struct access *a, struct client *c,
                    unsigned number)
@@ -25,6 +48,8 @@ bool speak_prepare(struct traffic *t, struct access *a, struct client *c,
   struct net_url parts;
   bool ok = false;
 
+  if (t->o->protocol == BENCH_RAW)
+    return raw_prepare(t, a, c);
   snprintf(user, sizeof(user), "u%u", number);
   snprintf(group, sizeof(group), "%s%u", t->prefix, c->group);
   a->user = user;
@@ -57,7 +82,7 @@ bool speak_publisher(struct traffic *t, struct publisher *p)
   bool ok;
 
   buf_init(&text, size + 1024);
-  if (t->o->protocol != BENCH_SIMPLE) {
+  if (!bare(t)) {
     buf_printf(&text, "{\"type\":\"sendToGroup\",\"group\":\"%s%u\",",
                t->prefix, p->client->group);
     if (t->o->scenario == BENCH_ROUNDTRIPS) {
@@ -72,7 +97,7 @@ bool speak_publisher(struct traffic *t, struct publisher *p)
   if (ok) {
     body_fill(t, p->number, text.data + text.len);
     text.len += size;
-    if (t->o->protocol != BENCH_SIMPLE)
+    if (!bare(t))
       buf_add_c(&text, "\"}");
     ok = !text.failed &&
          publisher_init(t, p, text.data, text.len, body_at, ack_at);
@@ -112,7 +137,7 @@ static void opened(struct clients *s, struct client *c)
 {
   struct traffic *t = s->owner;
 
-  if (t->o->protocol == BENCH_SIMPLE)
+  if (bare(t))
     ready(t, c);
 }
 
@@ -145,8 +170,7 @@ static void dialog(struct traffic *t, struct client *c, const char *text,
 {
   int shown = (int)(len < 200 ? len : 200);
 
-  if (t->o->protocol == BENCH_SIMPLE ||
-      holds(text, len, "\"type\":\"message\"")) {
+  if (bare(t) || holds(text, len, "\"type\":\"message\"")) {
     traffic_corrupted(t, "a message came that was not published here");
   } else if (holds(text, len, "\"type\":\"ack\"")) {
     ack(t, c, text, len, now);
