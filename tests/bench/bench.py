@@ -7,12 +7,15 @@
 
 Printed, never judged. Times are CPU of the processes, median (least-most) of the
 runs, which take turns so that a machine that slows down does so for all lines.
-Numbers of two machines, or of two days, do not compare: of webhook and rest the
-last column does, a ratio to a floor that is measured in the same round. The
-server (of one worker) has the first core, everything else the last one.
+Numbers of two machines, or of two days, do not compare: the last column does, a
+ratio to a floor that is measured in the same round. The server (of one worker)
+or the floor has the first core, everything else the last one.
 
 The load of "clients" is that of webpubsubctl bench, which checks every message:
-a line that says BAD is a fault of the server, or of its configuration.
+a line that says BAD is a fault of the server, or of its configuration. Its floor
+is tests/bench/relay.c, which does nothing but send; the last column is the part
+of its speed that the server has, in messages per second (rate) where the server
+and the relay were what set the pace, else by CPU.
 
 WEBPUBSUBD, WEBPUBSUBCTL, WEBPUBSUBD_PLUGIN_DIR and BENCH_PROGRAMS (a folder)
 say what runs.
@@ -193,88 +196,147 @@ def rest(options):
         return measured(options, rows, ("server",))
 
 
-# What is printed, and the arguments of webpubsubctl bench.
+# What is printed, the arguments of webpubsubctl bench, and how many frames the
+# relay sends at once: as many as the window lets come together, 64 at most.
 CLIENTS = [
-    ("fan-out 1 to 1000, 128 B, window 1", "fanout --window 1"),
-    ("fan-out 1 to 1000, 128 B, window 16", "fanout --window 16"),
-    ("fan-out 1 to 1000, 128 B, window 64", "fanout --window 64"),
-    ("same, window 16, simple", "fanout --window 16 --protocol simple"),
-    ("same, window 16, reliable", "fanout --window 16 --protocol reliable"),
-    ("fan-out 1 to 100, 1 KiB, window 16",
-     "fanout --subscribers 100 --size 1024"),
-    ("fan-out 1 to 100, 4 KiB, window 16",
-     "fanout --subscribers 100 --size 4096"),
-    ("fan-out 1 to 1000, 100 messages/s", "fanout --rate 100"),
-    ("500 groups of 10, 128 B, window 4", "groups --window 4"),
-    ("round trips, 50 clients", "roundtrips"),
-    ("round trips, 50 clients, 16 deep", "roundtrips --depth 16"),
-    ("5000 connections", "connections --connections 5000"),
+    ("fan-out 1 to 1000, 128 B, window 1", "fanout --window 1", 1),
+    ("same, window 16", "fanout --window 16", 16),
+    ("same, window 64", "fanout --window 64", 64),
+    ("same, window 256", "fanout --window 256", 64),
+    ("same, window 16, simple", "fanout --window 16 --protocol simple", 16),
+    ("same, window 16, reliable", "fanout --window 16 --protocol reliable", 16),
+    ("fan-out 1 to 100, 128 B, window 16", "fanout --subscribers 100", 16),
+    ("same, 1 KiB", "fanout --subscribers 100 --size 1024", 16),
+    ("same, 4 KiB", "fanout --subscribers 100 --size 4096", 16),
+    ("same, 16 KiB", "fanout --subscribers 100 --size 16384", 16),
+    ("fan-out 1 to 1000, 100 messages/s", "fanout --rate 100", 1),
+    ("500 groups of 10, 128 B, window 4", "groups --window 4", 16),
+    ("round trips, 50 clients", "roundtrips", 1),
+    ("round trips, 50 clients, 16 deep", "roundtrips --depth 16", 16),
+    ("5000 connections", "connections --connections 5000", 1),
     ("5000 connections, reliable",
-     "connections --connections 5000 --protocol reliable"),
+     "connections --connections 5000 --protocol reliable", 1),
 ]
 
+# What a message of 128 B has around it when it reaches a client; the simple
+# protocol has nothing. The relay's messages are so much longer.
+ENVELOPE = len(json.dumps({
+    "type": "message", "from": "group", "fromUserId": "u1000",
+    "group": "aaaa0", "dataType": "text", "data": ""}, separators=(",", ":")))
 
-def client_load(options, arguments):
-    """One run against a server of its own; its result, None where there is
-    none."""
+
+def client_load(options, arguments, one, *where):
+    """One run; its result, None where there is none."""
+    command = [tool, "bench", *arguments, "--json", "--pid", str(one.pid),
+               "--warmup", "500ms", "--duration",
+               f"{round(options.seconds * 1000)}ms", *where]
+    # Who sleeps has to be woken, and the server would pay for it. An open
+    # loop is about latency as it is.
+    if len(cores) > 1 and options.workers == 1 and "--rate" not in command:
+        command.append("--spin")
+    on = cores[-1:] if options.workers == 1 else cores
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True,
+                          env={**os.environ, "BENCH_KEY": KEY},
+                          preexec_fn=on_cores(*on), check=False)
+    return json.loads(done.stdout) if done.stdout else None
+
+
+def server_load(options, arguments):
     with tempfile.TemporaryDirectory() as folder, \
             server(folder, options.workers) as one:
-        command = [tool, "bench", *arguments.split(), "--json", "--endpoint",
-                   one.url, "--key", "env:BENCH_KEY", "--hub", "quiet",
-                   "--pid", str(one.pid), "--warmup", "500ms",
-                   "--duration", f"{round(options.seconds * 1000)}ms"]
-        # Who sleeps has to be woken, and the server would pay for it. An open
-        # loop is about latency as it is.
-        if len(cores) > 1 and options.workers == 1 and "--rate" not in command:
-            command.append("--spin")
-        on = cores[-1:] if options.workers == 1 else cores
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True,
-                              env={**os.environ, "BENCH_KEY": KEY},
-                              preexec_fn=on_cores(*on), check=False)
-        return json.loads(done.stdout) if done.stdout else None
+        return client_load(options, arguments.split(), one, "--endpoint",
+                           one.url, "--key", "env:BENCH_KEY", "--hub", "quiet")
+
+
+def relay_load(options, arguments, frames):
+    """The same load on a relay, with as many bytes on their way to clients."""
+    words = arguments.split()
+    longer = ENVELOPE
+    if "--protocol" in words:
+        at = words.index("--protocol")
+        longer = 0 if words[at + 1] == "simple" else longer
+        del words[at:at + 2]
+    if words[0] != "connections":
+        size = int(words[words.index("--size") + 1]) if "--size" in words \
+            else SIZE
+        words += ["--size", str(size + longer)]
+    with Process([str(programs / "relay"), str(frames)], cores[0]) as one:
+        return client_load(options, words, one, "--protocol", "raw",
+                           "--endpoint", f"http://127.0.0.1:{one.line}")
+
+
+def figures(got):
+    """Of one run: per second, CPU of each in us, latency, bytes, limit."""
+    if got is None or got["verdict"] != "ok":
+        return {"bad": got["reason"] if got else "it did not run"}
+    each = got["server"].get("cpu_ns_per_message")
+    times = got["connect_us" if each is None else "latency_us"]
+    rate = [got[f"{name}_per_second"]
+            for name in ("delivered", "roundtrips", "connects")
+            if f"{name}_per_second" in got]
+    one = {"rate": rate[0], "p50_us": times["p50"], "p99_us": times["p99"]}
+    if each is None:
+        one["server_us"] = got["server"]["cpu_us_per_connect"]
+        one["bytes"] = got["server"]["rss_per_connection"]
+    else:
+        one["server_us"] = each / 1000
+        one["limit"] = got["limit"]
+    return one
+
+
+NUMBERS = ("rate", "server_us", "p50_us", "p99_us", "bytes", "limit", "bad")
+
+
+def column(runs):
+    return {name: [one[name] for one in runs if name in one]
+            for name in NUMBERS}
 
 
 def clients(options):
-    table = [{"what": what, "arguments": arguments, "rate": [], "server_us": [],
-              "p50_us": [], "p99_us": [], "bytes": [], "limit": [], "bad": []}
-             for what, arguments in CLIENTS]
+    table = [{"what": what, "arguments": arguments, "frames": frames,
+              "server": [], "relay": []} for what, arguments, frames in CLIENTS]
     for turn in range(options.runs):
         for row in table:
             progress(f"run {turn + 1}/{options.runs}: {row['what']}")
-            got = client_load(options, row["arguments"])
-            if got is None or got["verdict"] != "ok":
-                row["bad"].append(got["reason"] if got else "it did not run")
-                continue
-            each = got["server"].get("cpu_ns_per_message")
-            connects = each is None
-            rate = [got[f"{name}_per_second"]
-                    for name in ("delivered", "roundtrips", "connects")
-                    if f"{name}_per_second" in got]
-            times = got["connect_us" if connects else "latency_us"]
-            row["rate"].append(rate[0])
-            row["server_us"].append(got["server"]["cpu_us_per_connect"]
-                                    if connects else each / 1000)
-            row["p50_us"].append(times["p50"])
-            row["p99_us"].append(times["p99"])
-            if connects:
-                row["bytes"].append(got["server"]["rss_per_connection"])
-            else:
-                row["limit"].append(got["limit"])
+            row["relay"].append(figures(
+                relay_load(options, row["arguments"], row["frames"])))
+            row["server"].append(figures(
+                server_load(options, row["arguments"])))
     progress("")
+    for row in table:
+        row["relay"], row["server"] = column(row["relay"]), column(row["server"])
+        row.update(ratio_of(row["server"], row["relay"]))
     return table
+
+
+def ratio_of(one, relay):
+    """The part of the relay's speed: of what comes through where the process
+    set the pace in all runs of both, else of what a core could do."""
+    by = "rate" if set(one["limit"] + relay["limit"]) == {"server"} \
+        else "server_us"
+    if not one[by] or not relay[by]:
+        return {"ratio": None, "by": by}
+    ours, floor = statistics.median(one[by]), statistics.median(relay[by])
+    ratio = ours / floor if by == "rate" else floor / ours if ours else None
+    return {"ratio": ratio, "by": by}
 
 
 def show_clients(table):
     lines = [["", "per second", "server µs each", "p50 µs", "p99 µs",
-              "B/connection", "limit"]]
+              "B/connection", "limit", "relay µs", "of the relay"]]
     for row in table:
-        limit = " ".join(sorted(set(row["limit"])))
-        if row["bad"]:
-            limit = f"BAD ({len(row['bad'])}x): {row['bad'][0]}"
-        lines.append([row["what"], shown(row["rate"], "%.0f"),
-                      shown(row["server_us"], "%.2f"),
-                      shown(row["p50_us"], "%.0f"), shown(row["p99_us"], "%.0f"),
-                      shown(row["bytes"], "%.0f"), limit])
+        one, relay = row["server"], row["relay"]
+        limit = " ".join(sorted(set(one["limit"])))
+        bad = one["bad"] + relay["bad"]
+        if bad:
+            limit = f"BAD ({len(bad)}x): {bad[0]}"
+        ratio = "" if row["ratio"] is None else \
+            f"{row['ratio']:.2f} {'rate' if row['by'] == 'rate' else 'CPU'}"
+        lines.append([row["what"], shown(one["rate"], "%.0f"),
+                      shown(one["server_us"], "%.2f"),
+                      shown(one["p50_us"], "%.0f"), shown(one["p99_us"], "%.0f"),
+                      shown(one["bytes"], "%.0f"), limit,
+                      shown(relay["server_us"], "%.2f"), ratio.rjust(9)])
     aligned(lines)
 
 
