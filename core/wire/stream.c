@@ -35,6 +35,7 @@ struct stream {
    * the other way round: then the other readiness is waited for. */
   bool read_wants_write, write_wants_read;
   bool drained; /* the last read found nothing more to decrypt */
+  bool ended;   /* the last read found the end behind the bytes it gave */
   /* Bytes given to OpenSSL that it has not got rid of: what is written next
    * must begin with them and be no shorter. */
   uint32_t owed;
@@ -91,7 +92,7 @@ static void stream_update(struct stream *s)
   io_want(s->worker, &s->io, events);
   if (s->ssl == NULL)
     return;
-  if (s->read_on && !s->drained && SSL_has_pending(s->ssl))
+  if (s->read_on && (s->ended || (!s->drained && SSL_has_pending(s->ssl))))
     worker_defer_next(s->worker, &s->again);
   else
     defer_cancel(&s->again);
@@ -245,20 +246,37 @@ static void tls_went_on(struct stream *s, bool *wants_other)
 
 /* ---- reading ---- */
 
+/* One call of SSL_read() gives one record at most, however many of them OpenSSL
+ * has taken from the socket. All of them are read: what came together is to be
+ * answered together. An end or a failure behind them is left to the next call.
+ */
 static ssize_t tls_read(struct stream *s, void *buf, size_t len)
 {
+  size_t total = 0;
+  ssize_t result;
   int ret;
 
-  ERR_clear_error();
-  errno = 0;
-  ret = SSL_read(s->ssl, buf, len > INT_MAX ? INT_MAX : (int)len);
-  s->drained = ret <= 0;
+  do {
+    size_t left = len - total;
+
+    ERR_clear_error();
+    errno = 0;
+    ret = SSL_read(s->ssl, (char *)buf + total,
+                   left > INT_MAX ? INT_MAX : (int)left);
+    s->drained = ret <= 0;
+    if (ret > 0)
+      total += (size_t)ret;
+  } while (ret > 0 && total < len && SSL_has_pending(s->ssl));
   if (ret > 0) {
     tls_went_on(s, &s->read_wants_write);
-    return ret;
+    return (ssize_t)total;
   }
-  return tls_result(s, "read", ret, &s->read_wants_write, SSL_ERROR_WANT_WRITE,
-                    0);
+  result =
+      tls_result(s, "read", ret, &s->read_wants_write, SSL_ERROR_WANT_WRITE, 0);
+  if (total == 0)
+    return result;
+  s->ended = result != STREAM_AGAIN;
+  return (ssize_t)total;
 }
 
 ssize_t stream_read(struct stream *s, void *buf, size_t len)

@@ -186,6 +186,52 @@ START_TEST(tls_end_is_zero)
 }
 END_TEST
 
+enum { PIECES = 20 };
+
+static void *client_say_pieces(void *arg)
+{
+  SSL *ssl = arg;
+  BIO *memory = BIO_new(BIO_s_mem()), *socket;
+  char *bytes;
+  long len;
+
+  ck_assert_int_eq(SSL_do_handshake(ssl), 1);
+  /* Records that leave in one write. */
+  socket = SSL_get_wbio(ssl);
+  BIO_up_ref(socket);
+  SSL_set0_wbio(ssl, memory);
+  for (int i = 0; i < PIECES; i++)
+    client_write(ssl, "piece", 5);
+  SSL_shutdown(ssl);
+  len = BIO_get_mem_data(memory, &bytes);
+  ck_assert_int_eq(write(client_fd, bytes, (size_t)len), len);
+  SSL_set0_wbio(ssl, socket);
+  return NULL;
+}
+
+/* What comes behind the handshake together is read together, and the goodbye
+ * behind it, which no descriptor tells of, comes next. */
+START_TEST(tls_records_are_read_together)
+{
+  struct server v = {.step = 1000};
+  pthread_t thread;
+  SSL *ssl;
+
+  make_pair(tls);
+  ssl = client_new(client_fd, NULL, NULL);
+  ck_assert_int_eq(pthread_create(&thread, NULL, client_say_pieces, ssl), 0);
+  server_run(&v, SIZE_MAX);
+  ck_assert_uint_eq(v.len, PIECES * 5);
+  ck_assert_int_eq(v.last, 0);
+  /* The handshake takes a few. */
+  ck_assert_uint_lt(v.calls, PIECES);
+  pthread_join(thread, NULL);
+  SSL_free(ssl);
+  stream_close(stream, false);
+  close(client_fd);
+}
+END_TEST
+
 START_TEST(tls_garbage_is_an_error)
 {
   struct server v = {0};
@@ -429,6 +475,7 @@ int main(void)
   tcase_add_test(tc, tls_other_application_protocols_are_refused);
   tcase_add_loop_test(tc, tls_decrypted_input_is_not_forgotten, 0, 2);
   tcase_add_loop_test(tc, tls_end_is_zero, 0, 2);
+  tcase_add_test(tc, tls_records_are_read_together);
   tcase_add_test(tc, tls_shutdown_says_goodbye);
   tcase_add_test(tc, tls_garbage_is_an_error);
   tcase_add_loop_test(tc, tls_writes_wait_and_lose_nothing, 0, 8);
