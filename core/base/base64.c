@@ -55,12 +55,12 @@ void base64url_encode(const void *bytes, size_t len, char *out)
   encode(bytes, len, out, true);
 }
 
-static bool in_alphabet(char c, bool url)
+static bool in_alphabet(char c, char last_but_one, char last)
 {
   unsigned letter = ((unsigned)(unsigned char)c | 0x20) - 'a';
 
-  return letter < 26 || (c >= '0' && c <= '9') ||
-         (url ? c == '-' || c == '_' : c == '+' || c == '/');
+  return letter < 26 || (c >= '0' && c <= '9') || c == last_but_one ||
+         c == last;
 }
 
 /* The last character of a group of two carries four unused bits, of a group of
@@ -106,7 +106,7 @@ static bool text_ok(struct wps_str text, bool url)
   if (group == 1)
     return false;
   for (size_t i = 0; i < text.len; i++)
-    if (!in_alphabet(text.ptr[i], url))
+    if (!in_alphabet(text.ptr[i], url ? '-' : '+', url ? '_' : '/'))
       return false;
   return group == 0 || tail_is_canonical(text.ptr[text.len - 1], group);
 }

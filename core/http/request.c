@@ -90,9 +90,7 @@ static size_t request_measure(struct counts *n, const struct http_head *head,
 /* The head has been copied as a whole: the same part of the copy. */
 static struct wps_str moved(struct wps_str s, const char *from, const char *to)
 {
-  if (s.ptr != NULL)
-    s.ptr = to + (s.ptr - from);
-  return s;
+  return (struct wps_str){to + (s.ptr - from), s.len};
 }
 
 static void request_take_headers(struct wps_request *r, const char *copy,
@@ -146,7 +144,7 @@ static struct wps_request *request_alloc(const struct http_head *head,
   r = malloc(sizeof(*r) + size);
   if (r == NULL)
     return NULL;
-  memset(r, 0, sizeof(*r));
+  memset(r, 0, offsetof(struct wps_request, hub_room));
   r->header_count = head->header_count;
   r->query_count = n.query;
   r->subprotocol_count = n.subprotocols;

@@ -41,7 +41,8 @@ struct wps_request {
       handshake_status; /* 0: a good WebSocket handshake; else the status */
   const char *handshake_why;
   struct wps_str handshake_key; /* of a good one */
-  char hub_room[129];           /* what hub and audience of a client point at */
+  /* Not cleared from here on. */
+  char hub_room[129]; /* what hub and audience of a client point at */
   char audience_room[160];
   /* Behind it: arrays, the head's bytes, what was decoded. */
 };

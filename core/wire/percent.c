@@ -29,20 +29,6 @@ static void copy_plain(char *out, const char *from, size_t len, bool plus)
       *at++ = ' ';
 }
 
-/* Nearly all of it is, and this is told faster than UTF-8. */
-static bool is_ascii(const char *text, size_t len)
-{
-  uint64_t w, any = 0;
-
-  for (; len >= sizeof(w); text += sizeof(w), len -= sizeof(w)) {
-    memcpy(&w, text, sizeof(w));
-    any |= w;
-  }
-  while (len > 0)
-    any |= (uint64_t)(unsigned char)text[--len];
-  return (any & UINT64_C(0x8080808080808080)) == 0;
-}
-
 /* By the piece and not by the byte: tokens are long, and have no escapes. */
 bool percent_decode(struct wps_str s, bool plus, char *out, size_t *out_len)
 {
@@ -69,6 +55,5 @@ bool percent_decode(struct wps_str s, bool plus, char *out, size_t *out_len)
     i += 3;
   }
   *out_len = n;
-  return n == 0 || (memchr(out, '\0', n) == NULL &&
-                    (is_ascii(out, n) || utf8_valid(out, n)));
+  return n == 0 || (memchr(out, '\0', n) == NULL && utf8_valid(out, n));
 }

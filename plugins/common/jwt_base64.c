@@ -22,20 +22,6 @@ static const uint8_t bits_of[256] = {
 };
 /* clang-format on */
 
-bool token_base64url_fits(struct wps_str text)
-{
-  const unsigned char *p = (const unsigned char *)text.ptr;
-  unsigned all = 0;
-  size_t i = 0;
-
-  for (; i + 4 <= text.len; i += 4)
-    all |= bits_of[p[i]] | bits_of[p[i + 1]] | bits_of[p[i + 2]] |
-           bits_of[p[i + 3]];
-  for (; i < text.len; i++)
-    all |= bits_of[p[i]];
-  return (all & NO) == 0;
-}
-
 /* Ours, because holding the text against the alphabet before libcrypto gets it
  * costs more than decoding it. */
 bool token_base64url_decode(struct wps_str text, void *out, size_t *out_len)

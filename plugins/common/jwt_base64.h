@@ -14,8 +14,6 @@
 
 /* Without padding. Thread: any. */
 bool token_base64url_decode(struct wps_str text, void *out, size_t *out_len);
-/* Only characters of the alphabet. */
-bool token_base64url_fits(struct wps_str text);
 /* Writes and terminates; `out` has room for (len + 2) / 3 * 4 + 1 bytes. */
 void token_base64url_encode(const void *bytes, size_t len, char *out);
 

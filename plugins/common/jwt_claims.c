@@ -45,12 +45,45 @@ void claims_clear(struct claims *c)
   memset(c, 0, offsetof(struct claims, few));
 }
 
-const struct claim *claims_get(const struct claims *c, struct wps_str name)
+/* By length and first letter there is one name that it can be. */
+static enum claim_name name_of(struct wps_str name)
 {
-  for (size_t i = 0; i < c->count; i++)
-    if (same(c->items[i].name, name))
-      return &c->items[i];
-  return NULL;
+  static const struct wps_str names[CLAIM_NAMES] = {
+      [CLAIM_AUD] = WPS_STR_INIT("aud"),
+      [CLAIM_EXP] = WPS_STR_INIT("exp"),
+      [CLAIM_ISS] = WPS_STR_INIT("iss"),
+      [CLAIM_NBF] = WPS_STR_INIT("nbf"),
+      [CLAIM_SUB] = WPS_STR_INIT("sub"),
+      [CLAIM_ROLE] = WPS_STR_INIT("role"),
+      [CLAIM_NAMEID] = WPS_STR_INIT("nameid"),
+      [CLAIM_GROUP] = WPS_STR_INIT("webpubsub.group")};
+  enum claim_name n = CLAIM_NAMES;
+
+  if (name.len == 3)
+    n = name.ptr[0] == 'a'   ? CLAIM_AUD
+        : name.ptr[0] == 'e' ? CLAIM_EXP
+        : name.ptr[0] == 'i' ? CLAIM_ISS
+        : name.ptr[0] == 'n' ? CLAIM_NBF
+                             : CLAIM_SUB;
+  else if (name.len == 4)
+    n = CLAIM_ROLE;
+  else if (name.len == 6)
+    n = CLAIM_NAMEID;
+  else if (name.len == 15)
+    n = CLAIM_GROUP;
+  return n < CLAIM_NAMES && same(name, names[n]) ? n : CLAIM_NAMES;
+}
+
+/* The next of c->items, as yet without a value. */
+static struct claim *claim_begin(struct claims *c, struct wps_str name)
+{
+  struct claim *claim = &c->items[c->count++];
+  enum claim_name n = name_of(name);
+
+  *claim = (struct claim){.name = name, .first = c->pair_count};
+  if (n < CLAIM_NAMES)
+    c->known[n] = claim;
+  return claim;
 }
 
 /* ---- scanned ---- */
@@ -134,14 +167,15 @@ static bool scan_list(struct claims *c, struct claim *to,
 
 static bool scan_member(struct claims *c, const struct json_member *m)
 {
-  struct claim *to = &c->few[c->count];
+  struct wps_str name = json_value_inner(&m->key);
+  struct claim *to;
 
-  if (c->count == CLAIMS_FEW || m->key.escaped ||
-      claims_get(c, json_value_inner(&m->key)) != NULL)
+  if (c->count == CLAIMS_FEW || m->key.escaped)
     return false;
-  *to =
-      (struct claim){.name = json_value_inner(&m->key), .first = c->pair_count};
-  c->count++;
+  for (size_t i = 0; i < c->count; i++)
+    if (same(c->items[i].name, name))
+      return false;
+  to = claim_begin(c, name);
   return m->value.type == SCAN_ARRAY ? scan_list(c, to, &m->value)
                                      : scan_value(c, to, &m->value);
 }
@@ -228,11 +262,10 @@ static int tree_value(struct claims *c, struct claim *to, const json_t *value)
 
 static int tree_member(struct claims *c, const char *name, const json_t *value)
 {
-  struct claim *to = &c->items[c->count++];
+  struct claim *to = claim_begin(c, (struct wps_str){name, strlen(name)});
   const json_t *one;
   size_t i;
 
-  *to = (struct claim){.name = {name, strlen(name)}, .first = c->pair_count};
   if (!json_is_array(value))
     return tree_value(c, to, value);
   to->list = true;
@@ -254,6 +287,7 @@ int claims_parse_tree(struct claims *c)
   c->count = c->pair_count = 0;
   c->items = NULL;
   c->pairs = NULL;
+  memset(c->known, 0, sizeof(c->known));
   if ((c->tree = claims_tree(c->bytes, c->len)) == NULL)
     return WPS_EPROTO;
   if (json_object_size(c->tree) == 0)

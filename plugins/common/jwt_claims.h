@@ -17,6 +17,19 @@ enum { CLAIMS_FEW = 24, CLAIMS_BYTES_FEW = 1024 };
 
 enum { CLAIM_TEXT = 1, CLAIM_NUMBER, CLAIM_OTHER };
 
+/* Names that mean something to the server. */
+enum claim_name {
+  CLAIM_AUD,
+  CLAIM_EXP,
+  CLAIM_ISS,
+  CLAIM_NBF,
+  CLAIM_SUB,
+  CLAIM_ROLE,
+  CLAIM_NAMEID,
+  CLAIM_GROUP, /* "webpubsub.group" */
+  CLAIM_NAMES
+};
+
 /* A member of the payload. */
 struct claim {
   struct wps_str name;
@@ -31,7 +44,8 @@ struct claims {
   size_t count;
   struct wps_pair *pairs; /* as wps_principal wants them */
   size_t pair_count;
-  uint8_t *bytes; /* decoded */
+  const struct claim *known[CLAIM_NAMES]; /* in `items`; NULL: not there */
+  uint8_t *bytes;                         /* decoded */
   size_t len;
   json_t *tree; /* what the strings above point into, if not into `bytes` */
   char **texts; /* and the JSON text of values that are none */
@@ -51,7 +65,6 @@ int claims_decode(struct claims *c, struct wps_str text);
 int claims_parse(struct claims *c);
 /* The same by jansson alone, for comparing. */
 int claims_parse_tree(struct claims *c);
-const struct claim *claims_get(const struct claims *c, struct wps_str name);
 void claims_clear(struct claims *c);
 
 /* A JSON object, or NULL. */

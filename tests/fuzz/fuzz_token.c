@@ -112,6 +112,11 @@ static void compare(const struct claims *a, const struct claims *b)
         x->number < y->number || x->number > y->number)
       abort();
   }
+  for (int i = 0; i < CLAIM_NAMES; i++)
+    if ((a->known[i] == NULL) != (b->known[i] == NULL) ||
+        (a->known[i] != NULL &&
+         a->known[i] - a->items != b->known[i] - b->items))
+      abort();
   for (size_t i = 0; i < a->pair_count; i++)
     if (!same(a->pairs[i].name, b->pairs[i].name) ||
         !same(a->pairs[i].value, b->pairs[i].value))

@@ -492,6 +492,11 @@ static void both_ways(const char *payload, bool scanned)
       ck_assert(a.items[i].number >= b.items[i].number &&
                 a.items[i].number <= b.items[i].number);
     }
+    for (int i = 0; i < CLAIM_NAMES; i++) {
+      ck_assert((a.known[i] == NULL) == (b.known[i] == NULL));
+      if (a.known[i] != NULL)
+        ck_assert_int_eq(a.known[i] - a.items, b.known[i] - b.items);
+    }
     for (size_t i = 0; i < a.pair_count; i++) {
       same_str(a.pairs[i].name, b.pairs[i].name);
       same_str(a.pairs[i].value, b.pairs[i].value);
@@ -509,6 +514,9 @@ START_TEST(scanned_or_by_jansson)
       " { } ",
       "{\"a\":\"\",\"\":\"b\",\"c\":0,\"d\":999999999999999}",
       "{\"a\":true,\"b\":false,\"c\":null}",
+      "{\"aud\":[\"x\"],\"exp\":1,\"nbf\":2,\"iss\":\"i\",\"sub\":\"s\",\"x\":"
+      "3}",
+      "{\"role\":\"r\",\"nameid\":\"n\",\"webpubsub.group\":\"g\",\"rolf\":1}",
       "{\"a\":[],\"b\":[ ],\"c\":[\"x\"],\"d\":[\"x\",1,true , null,\"\"]}",
       "{\"a\":[\"]\",\",\",\"[\",\" \"],\"b\":\"}\"}",
       "{\"\xc3\xa4\":\"\xf0\x9f\x98\x80\"}",
