@@ -7,6 +7,7 @@
 #include "conn/close.h"
 #include "conn/deliver.h"
 #include "conn/linger.h"
+#include "hub/pending.h"
 
 /* Where events wait for upstreams a read is a short one: of what it brings,
  * nothing can be put back. */
@@ -41,9 +42,13 @@ static bool on_ping(void *arg, const unsigned char *data, size_t len)
   struct wps_conn *c = arg;
   struct wps_part part = {NULL, {data, len}};
 
-  if (c->state == WPS_CONN_OPEN &&
-      outbound_parts(&c->out, c->worker, FRAME_PONG, &part, 1, 0, NULL) ==
-          WPS_OK)
+  if (c->state != WPS_CONN_OPEN)
+    return true;
+  /* A pong says that everything before the ping has been done: what came of it
+   * goes first. */
+  pending_settle(&c->client);
+  if (outbound_parts(&c->out, c->worker, FRAME_PONG, &part, 1, 0, NULL) ==
+      WPS_OK)
     conn_check_full(c);
   return true;
 }
