@@ -163,49 +163,49 @@ END_TEST
 
 /* ---- ack ids ---- */
 
-static void succeed(struct azure_acks **acks, uint64_t id, uint32_t window)
+static void succeed(struct azure_acks *acks, uint64_t id, uint32_t window)
 {
   ck_assert_int_eq(azure_acks_begin(acks, id), WPS_OK);
-  ck_assert_uint_eq(azure_acks_find(*acks, id), AZURE_ACK_PENDING);
-  azure_acks_end(*acks, id, true, window);
+  ck_assert_uint_eq(azure_acks_find(acks, id), AZURE_ACK_PENDING);
+  azure_acks_end(acks, id, true, window);
 }
 
 START_TEST(acks_remember_successes)
 {
-  struct azure_acks *acks = NULL;
+  struct azure_acks acks = {0};
 
-  ck_assert_uint_eq(azure_acks_find(acks, 1), AZURE_ACK_NEW);
+  ck_assert_uint_eq(azure_acks_find(&acks, 1), AZURE_ACK_NEW);
   succeed(&acks, 1, 1000);
-  ck_assert_uint_eq(azure_acks_find(acks, 1), AZURE_ACK_DONE);
+  ck_assert_uint_eq(azure_acks_find(&acks, 1), AZURE_ACK_DONE);
   azure_acks_begin(&acks, 2);
-  azure_acks_end(acks, 2, false, 1000);
-  ck_assert_uint_eq(azure_acks_find(acks, 2), AZURE_ACK_NEW);
+  azure_acks_end(&acks, 2, false, 1000);
+  ck_assert_uint_eq(azure_acks_find(&acks, 2), AZURE_ACK_NEW);
   succeed(&acks, 2, 1000);
   succeed(&acks, UINT64_MAX, 1000);
   succeed(&acks, 0, 1000);
-  ck_assert_uint_eq(azure_acks_find(acks, 2), AZURE_ACK_DONE);
-  ck_assert_uint_eq(azure_acks_find(acks, UINT64_MAX), AZURE_ACK_DONE);
-  ck_assert_uint_eq(azure_acks_find(acks, 0), AZURE_ACK_DONE);
-  ck_assert_uint_eq(azure_acks_find(acks, UINT64_MAX - 1), AZURE_ACK_NEW);
-  azure_acks_free(acks);
+  ck_assert_uint_eq(azure_acks_find(&acks, 2), AZURE_ACK_DONE);
+  ck_assert_uint_eq(azure_acks_find(&acks, UINT64_MAX), AZURE_ACK_DONE);
+  ck_assert_uint_eq(azure_acks_find(&acks, 0), AZURE_ACK_DONE);
+  ck_assert_uint_eq(azure_acks_find(&acks, UINT64_MAX - 1), AZURE_ACK_NEW);
+  azure_acks_clear(&acks);
 }
 END_TEST
 
 START_TEST(c68_window_of_1000)
 {
-  struct azure_acks *acks = NULL;
+  struct azure_acks acks = {0};
 
   for (uint64_t id = 1; id <= 1000; id++)
     succeed(&acks, id, 1000);
-  ck_assert_uint_eq(azure_acks_find(acks, 1), AZURE_ACK_DONE);
+  ck_assert_uint_eq(azure_acks_find(&acks, 1), AZURE_ACK_DONE);
   succeed(&acks, 1001, 1000);
-  ck_assert_uint_eq(azure_acks_find(acks, 1), AZURE_ACK_NEW);
-  ck_assert_uint_eq(azure_acks_find(acks, 2), AZURE_ACK_DONE);
+  ck_assert_uint_eq(azure_acks_find(&acks, 1), AZURE_ACK_NEW);
+  ck_assert_uint_eq(azure_acks_find(&acks, 2), AZURE_ACK_DONE);
   succeed(&acks, 1, 1000);
-  ck_assert_uint_eq(azure_acks_find(acks, 2), AZURE_ACK_NEW);
-  ck_assert_uint_eq(azure_acks_find(acks, 3), AZURE_ACK_DONE);
-  ck_assert_uint_eq(azure_acks_find(acks, 1), AZURE_ACK_DONE);
-  azure_acks_free(acks);
+  ck_assert_uint_eq(azure_acks_find(&acks, 2), AZURE_ACK_NEW);
+  ck_assert_uint_eq(azure_acks_find(&acks, 3), AZURE_ACK_DONE);
+  ck_assert_uint_eq(azure_acks_find(&acks, 1), AZURE_ACK_DONE);
+  azure_acks_clear(&acks);
 }
 END_TEST
 
@@ -214,7 +214,7 @@ START_TEST(acks_against_a_model)
 {
   enum { WINDOW = 50, IDS = 300 };
   const uint64_t step = _i == 0 ? 1 : UINT64_C(0x9e3779b97f4a7c15);
-  struct azure_acks *acks = NULL;
+  struct azure_acks acks = {0};
   uint64_t order[WINDOW];
   size_t count = 0;
   bool pending[IDS] = {false};
@@ -230,10 +230,10 @@ START_TEST(acks_against_a_model)
       id = (uint64_t)round % IDS;
     for (size_t i = 0; i < count; i++)
       done = done || order[i] == id;
-    ck_assert_uint_eq(azure_acks_find(acks, id * step), done ? AZURE_ACK_DONE
-                                                        : pending[id]
-                                                            ? AZURE_ACK_PENDING
-                                                            : AZURE_ACK_NEW);
+    ck_assert_uint_eq(azure_acks_find(&acks, id * step), done ? AZURE_ACK_DONE
+                                                         : pending[id]
+                                                             ? AZURE_ACK_PENDING
+                                                             : AZURE_ACK_NEW);
     if (done)
       continue;
     if (!pending[id]) {
@@ -242,7 +242,7 @@ START_TEST(acks_against_a_model)
       continue;
     }
     pending[id] = false;
-    azure_acks_end(acks, id * step, (seed >> 40 & 3) != 0, WINDOW);
+    azure_acks_end(&acks, id * step, (seed >> 40 & 3) != 0, WINDOW);
     if ((seed >> 40 & 3) == 0)
       continue;
     if (count == WINDOW) {
@@ -251,7 +251,7 @@ START_TEST(acks_against_a_model)
     }
     order[count++] = id;
   }
-  azure_acks_free(acks);
+  azure_acks_clear(&acks);
 }
 END_TEST
 
@@ -260,25 +260,72 @@ END_TEST
 START_TEST(acks_of_clients_that_do_not_count)
 {
   enum { IDS = 100000 };
-  struct azure_acks *acks = NULL;
+  struct azure_acks acks = {0};
 
   for (uint64_t i = 0; i < IDS; i++)
     ck_assert_int_eq(azure_acks_begin(&acks, i * 65), WPS_OK);
   for (uint64_t i = 0; i < IDS; i++) {
-    ck_assert_uint_eq(azure_acks_find(acks, i * 65), AZURE_ACK_PENDING);
-    azure_acks_end(acks, i * 65, true, IDS);
-    ck_assert_uint_eq(azure_acks_find(acks, i * 65), AZURE_ACK_DONE);
-    ck_assert_uint_eq(azure_acks_find(acks, i * 65 + 1), AZURE_ACK_NEW);
+    ck_assert_uint_eq(azure_acks_find(&acks, i * 65), AZURE_ACK_PENDING);
+    azure_acks_end(&acks, i * 65, true, IDS);
+    ck_assert_uint_eq(azure_acks_find(&acks, i * 65), AZURE_ACK_DONE);
+    ck_assert_uint_eq(azure_acks_find(&acks, i * 65 + 1), AZURE_ACK_NEW);
   }
   /* Counting again, they are forgotten from the oldest on. */
   for (uint64_t i = 1; i <= IDS; i++) {
     succeed(&acks, UINT64_MAX / 2 + i, IDS);
-    ck_assert_uint_eq(azure_acks_find(acks, (i - 1) * 65), AZURE_ACK_NEW);
+    ck_assert_uint_eq(azure_acks_find(&acks, (i - 1) * 65), AZURE_ACK_NEW);
     if (i < IDS)
-      ck_assert_uint_eq(azure_acks_find(acks, i * 65), AZURE_ACK_DONE);
+      ck_assert_uint_eq(azure_acks_find(&acks, i * 65), AZURE_ACK_DONE);
   }
-  ck_assert_uint_eq(azure_acks_find(acks, UINT64_MAX / 2 + 1), AZURE_ACK_DONE);
-  azure_acks_free(acks);
+  ck_assert_uint_eq(azure_acks_find(&acks, UINT64_MAX / 2 + 1), AZURE_ACK_DONE);
+  azure_acks_clear(&acks);
+}
+END_TEST
+
+/* One run, and 32 under way: no memory. All that is known comes along when that
+ * is not enough any more. */
+START_TEST(acks_of_clients_that_count)
+{
+  for (int why = 0; why < 3; why++) {
+    struct azure_acks acks = {0};
+
+    for (uint64_t id = 0; id < 1000; id++) {
+      ck_assert_int_eq(azure_acks_begin(&acks, id), WPS_OK);
+      ck_assert_int_eq(azure_acks_begin(&acks, id + 31), WPS_OK);
+      ck_assert_uint_eq(azure_acks_find(&acks, id + 31), AZURE_ACK_PENDING);
+      ck_assert_uint_eq(azure_acks_find(&acks, id + 30), AZURE_ACK_NEW);
+      azure_acks_end(&acks, id + 31, false, 100);
+      azure_acks_end(&acks, id, true, 100);
+      ck_assert_uint_eq(azure_acks_find(&acks, id), AZURE_ACK_DONE);
+      ck_assert_uint_eq(azure_acks_find(&acks, id - 100), AZURE_ACK_NEW);
+      ck_assert_uint_eq(azure_acks_find(&acks, id + 31), AZURE_ACK_NEW);
+    }
+    azure_acks_begin(&acks, 1000);
+    azure_acks_begin(&acks, 1002);
+    ck_assert_ptr_null(acks.many);
+    if (why == 0)
+      azure_acks_begin(&acks, 1032);
+    else if (why == 1)
+      azure_acks_begin(&acks, 800);
+    else
+      azure_acks_end(&acks, 1002, true, 100);
+    ck_assert_ptr_nonnull(acks.many);
+    ck_assert_uint_eq(azure_acks_find(&acks, why == 0   ? 1032
+                                             : why == 1 ? 800
+                                                        : 1000),
+                      AZURE_ACK_PENDING);
+    ck_assert_uint_eq(azure_acks_find(&acks, 1000), AZURE_ACK_PENDING);
+    ck_assert_uint_eq(azure_acks_find(&acks, 1001), AZURE_ACK_NEW);
+    ck_assert_uint_eq(azure_acks_find(&acks, 1002),
+                      why == 2 ? AZURE_ACK_DONE : AZURE_ACK_PENDING);
+    ck_assert_uint_eq(azure_acks_find(&acks, 999), AZURE_ACK_DONE);
+    ck_assert_uint_eq(azure_acks_find(&acks, 901), AZURE_ACK_DONE);
+    ck_assert_uint_eq(azure_acks_find(&acks, 900),
+                      why == 2 ? AZURE_ACK_NEW : AZURE_ACK_DONE);
+    azure_acks_end(&acks, 1000, true, 101);
+    ck_assert_uint_eq(azure_acks_find(&acks, 1000), AZURE_ACK_DONE);
+    azure_acks_clear(&acks);
+  }
 }
 END_TEST
 
@@ -552,6 +599,7 @@ int main(void)
   tcase_add_test(t, c68_window_of_1000);
   tcase_add_loop_test(t, acks_against_a_model, 0, 2);
   tcase_add_test(t, acks_of_clients_that_do_not_count);
+  tcase_add_test(t, acks_of_clients_that_count);
   tcase_add_test(t, c22_c23_modes);
   tcase_add_test(t, recovery);
   tcase_add_test(t, c76_answers);

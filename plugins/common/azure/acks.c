@@ -30,7 +30,7 @@ struct runs {
   uint32_t total; /* ids in all runs */
 };
 
-struct azure_acks {
+struct azure_acks_many {
   struct runs done;
   /* The same ids, while there are too many runs to look through: ids are the
    * client's choice. Or empty, also for want of memory. */
@@ -215,13 +215,13 @@ static int runs_append(struct runs *r, uint64_t id)
 
 /* ---- successes ---- */
 
-static void done_forget(struct azure_acks *acks)
+static void done_forget(struct azure_acks_many *acks)
 {
   set_remove(&acks->done_set, acks->done.at[acks->done.head].first);
   runs_drop(&acks->done);
 }
 
-static void done_index(struct azure_acks *acks)
+static void done_index(struct azure_acks_many *acks)
 {
   const struct run *at = acks->done.at + acks->done.head;
 
@@ -233,7 +233,7 @@ static void done_index(struct azure_acks *acks)
       }
 }
 
-static int done_remember(struct azure_acks *acks, uint64_t id)
+static int done_remember(struct azure_acks_many *acks, uint64_t id)
 {
   struct set *set = &acks->done_set;
 
@@ -248,52 +248,150 @@ static int done_remember(struct azure_acks *acks, uint64_t id)
   return WPS_OK;
 }
 
+/* ---- many ---- */
+
+static uint32_t many_find(const struct azure_acks_many *many, uint64_t id)
+{
+  if (many->done_set.cap != 0 ? set_has(&many->done_set, id)
+                              : runs_have(&many->done, id))
+    return AZURE_ACK_DONE;
+  return set_has(&many->pending, id) ? AZURE_ACK_PENDING : AZURE_ACK_NEW;
+}
+
+static void many_end(struct azure_acks_many *many, uint64_t id, bool success,
+                     uint32_t window)
+{
+  set_remove(&many->pending, id);
+  if (!success || window == 0)
+    return;
+  while (many->done.total >= window)
+    done_forget(many);
+  if (done_remember(many, id) != WPS_OK) {
+    /* The place of the oldest run is enough. */
+    for (uint32_t len = many->done.len; many->done.len == len;)
+      done_forget(many);
+    (void)done_remember(many, id);
+  }
+}
+
+static void many_free(struct azure_acks_many *many)
+{
+  if (many == NULL)
+    return;
+  free(many->done.at);
+  set_clear(&many->done_set);
+  set_clear(&many->pending);
+  free(many);
+}
+
+/* ---- few ---- */
+
+enum { PENDING_BITS = 32 };
+
+static bool is_pending(const struct azure_acks *acks, uint64_t id)
+{
+  uint64_t bit = id - acks->pending;
+
+  return bit < PENDING_BITS && (acks->pending_bits >> bit & 1) != 0;
+}
+
+/* From now on there are many. Room for a run, so that the end of a request
+ * needs no memory that could be missing. */
+static int few_to_many(struct azure_acks *acks)
+{
+  struct azure_acks_many *many = calloc(1, sizeof(*many));
+
+  if (many == NULL || runs_reserve(&many->done) != WPS_OK)
+    goto fail;
+  if (acks->count != 0) {
+    many->done.at[many->done.len++] = (struct run){acks->first, acks->count};
+    many->done.total = acks->count;
+  }
+  for (uint32_t bit = 0; bit < PENDING_BITS; bit++)
+    if ((acks->pending_bits >> bit & 1) != 0 &&
+        set_add(&many->pending, acks->pending + bit) != WPS_OK)
+      goto fail;
+  acks->many = many;
+  return WPS_OK;
+
+fail:
+  many_free(many);
+  return WPS_ENOMEM;
+}
+
+static void few_forget_pending(struct azure_acks *acks, uint64_t id)
+{
+  int gone;
+
+  if (!is_pending(acks, id))
+    return;
+  acks->pending_bits &= ~(UINT32_C(1) << (id - acks->pending));
+  if (acks->pending_bits == 0)
+    return;
+  gone = __builtin_ctz(acks->pending_bits);
+  acks->pending += (uint64_t)gone;
+  acks->pending_bits >>= gone;
+}
+
+/* False: not without more memory. */
+static bool few_remember(struct azure_acks *acks, uint64_t id, uint32_t window)
+{
+  if (acks->count >= window) {
+    acks->first += acks->count - window + 1;
+    acks->count = window - 1;
+  }
+  if (acks->count == 0)
+    acks->first = id;
+  if (acks->first + acks->count != id)
+    return false;
+  acks->count++;
+  return true;
+}
+
 /* ---- both ---- */
 
 uint32_t azure_acks_find(const struct azure_acks *acks, uint64_t id)
 {
-  if (acks == NULL)
-    return AZURE_ACK_NEW;
-  if (acks->done_set.cap != 0 ? set_has(&acks->done_set, id)
-                              : runs_have(&acks->done, id))
+  if (acks->many != NULL)
+    return many_find(acks->many, id);
+  if (id - acks->first < acks->count)
     return AZURE_ACK_DONE;
-  return set_has(&acks->pending, id) ? AZURE_ACK_PENDING : AZURE_ACK_NEW;
+  return is_pending(acks, id) ? AZURE_ACK_PENDING : AZURE_ACK_NEW;
 }
 
-int azure_acks_begin(struct azure_acks **acks, uint64_t id)
+int azure_acks_begin(struct azure_acks *acks, uint64_t id)
 {
-  if (*acks == NULL && (*acks = calloc(1, sizeof(**acks))) == NULL)
-    return WPS_ENOMEM;
-  /* Then the end of a request needs no memory that could be missing. */
-  if ((*acks)->done.cap == 0 && runs_reserve(&(*acks)->done) != WPS_OK)
-    return WPS_ENOMEM;
-  return set_add(&(*acks)->pending, id);
+  if (acks->many == NULL) {
+    if (acks->pending_bits == 0)
+      acks->pending = id;
+    if (id - acks->pending < PENDING_BITS) {
+      acks->pending_bits |= UINT32_C(1) << (id - acks->pending);
+      return WPS_OK;
+    }
+    if (few_to_many(acks) != WPS_OK)
+      return WPS_ENOMEM;
+  }
+  return set_add(&acks->many->pending, id);
 }
 
 void azure_acks_end(struct azure_acks *acks, uint64_t id, bool success,
                     uint32_t window)
 {
-  if (acks == NULL)
-    return;
-  set_remove(&acks->pending, id);
-  if (!success || window == 0)
-    return;
-  while (acks->done.total >= window)
-    done_forget(acks);
-  if (done_remember(acks, id) != WPS_OK) {
-    /* The place of the oldest run is enough. */
-    for (uint32_t len = acks->done.len; acks->done.len == len;)
-      done_forget(acks);
-    (void)done_remember(acks, id);
+  if (acks->many == NULL) {
+    few_forget_pending(acks, id);
+    if (!success || window == 0 || few_remember(acks, id, window))
+      return;
+    if (few_to_many(acks) != WPS_OK) {
+      acks->first = id;
+      acks->count = 1;
+      return;
+    }
   }
+  many_end(acks->many, id, success, window);
 }
 
-void azure_acks_free(struct azure_acks *acks)
+void azure_acks_clear(struct azure_acks *acks)
 {
-  if (acks == NULL)
-    return;
-  free(acks->done.at);
-  set_clear(&acks->done_set);
-  set_clear(&acks->pending);
-  free(acks);
+  many_free(acks->many);
+  memset(acks, 0, sizeof(*acks));
 }

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugins/common/azure/acks.h"
 #include "plugins/common/azure/event.h"
 #include "plugins/common/azure/names.h"
 
@@ -18,7 +17,8 @@ enum { WAITING_MORE = 256 * 1024 / 6 };
 /* A request that waits for its turn; its payload is a message already. */
 struct azure_waiting {
   struct azure_waiting *next;
-  struct wps_message *msg; /* or NULL */
+  struct azure_waiting *last; /* of the queue, in its first one */
+  struct wps_message *msg;    /* or NULL */
   size_t bytes;
   struct azure_request req; /* name points behind; no data, no metadata */
   char name[];
@@ -51,7 +51,6 @@ static void drop_waiting(struct azure_client *client)
   struct azure_waiting *w = client->first;
 
   client->first = NULL;
-  client->last = NULL;
   while (w != NULL) {
     struct azure_waiting *next = w->next;
 
@@ -66,8 +65,7 @@ static void drop_waiting(struct azure_client *client)
 void azure_client_clear(struct azure_client *client)
 {
   drop_waiting(client);
-  azure_acks_free(client->acks);
-  client->acks = NULL;
+  azure_acks_clear(&client->acks);
   free(client->told);
   client->told = NULL;
 }
@@ -155,7 +153,8 @@ static void run_waiting(struct azure_client *client, struct wps_conn *conn);
 static void finish(struct azure_client *client, struct wps_conn *conn,
                    uint64_t id, int status)
 {
-  azure_acks_end(client->acks, id, status == WPS_OK, client->rules->ack_window);
+  azure_acks_end(&client->acks, id, status == WPS_OK,
+                 client->rules->ack_window);
   answer(client, conn, AZURE_HAS_ACK, id,
          status == WPS_OK ? NULL : &internal_error);
 }
@@ -325,7 +324,7 @@ static void run(struct azure_client *client, struct wps_conn *conn,
   const struct azure_writer *writer = client->rules->writer;
 
   if (req->flags & AZURE_HAS_ACK &&
-      azure_acks_find(client->acks, req->id) == AZURE_ACK_DONE) {
+      azure_acks_find(&client->acks, req->id) == AZURE_ACK_DONE) {
     answer_duplicate(client, conn, req->id);
     return;
   }
@@ -355,7 +354,7 @@ static bool must_wait(const struct azure_client *client,
 {
   return client->flags & AZURE_CLIENT_EVENT ||
          (req->flags & AZURE_HAS_ACK &&
-          azure_acks_find(client->acks, req->id) == AZURE_ACK_PENDING);
+          azure_acks_find(&client->acks, req->id) == AZURE_ACK_PENDING);
 }
 
 static bool waiting_full(const struct azure_client *client, uint32_t parts)
@@ -386,8 +385,8 @@ static void run_waiting(struct azure_client *client, struct wps_conn *conn)
     struct azure_waiting *w = client->first;
 
     client->first = w->next;
-    if (client->first == NULL)
-      client->last = NULL;
+    if (client->first != NULL)
+      client->first->last = w->last;
     count_waiting(client, w->bytes, false);
     run(client, conn, &w->req, w->msg);
     if (w->msg != NULL)
@@ -403,7 +402,7 @@ static bool repeated(struct azure_client *client,
 {
   if (!(req->flags & AZURE_HAS_ACK))
     return false;
-  if (azure_acks_find(client->acks, req->id) != AZURE_ACK_NEW)
+  if (azure_acks_find(&client->acks, req->id) != AZURE_ACK_NEW)
     return true;
   (void)azure_acks_begin(&client->acks, req->id);
   return false;
@@ -454,11 +453,11 @@ static int wait_for_turn(struct azure_client *client, struct wps_conn *conn,
                                   .id = req->id,
                                   .name = {w->name, req->name.len}};
   w->bytes = bytes;
-  if (client->last != NULL)
-    client->last->next = w;
+  if (client->first != NULL)
+    client->first->last->next = w;
   else
     client->first = w;
-  client->last = w;
+  client->first->last = w;
   count_waiting(client, bytes, true);
   regulate(client, conn);
   return WPS_OK;

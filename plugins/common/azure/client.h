@@ -12,9 +12,9 @@
 #include <webpubsub/host.h>
 #include <webpubsub/subprotocol.h>
 
+#include "plugins/common/azure/acks.h"
 #include "plugins/common/azure/request.h"
 
-struct azure_acks;
 struct azure_waiting;
 
 struct azure_error {
@@ -60,9 +60,9 @@ enum {
 
 struct azure_client {
   const struct azure_rules *rules;
-  struct azure_acks *acks; /* NULL until the first ack id */
-  struct azure_waiting *first, *last;
-  uint32_t flags; /* AZURE_CLIENT_* */
+  struct azure_acks acks;
+  struct azure_waiting *first; /* knows the last */
+  uint32_t flags;              /* AZURE_CLIENT_* */
   uint32_t waiting;
   size_t waiting_bytes;
   char *told; /* why it was closed, while that may be looked at */
