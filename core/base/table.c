@@ -84,8 +84,9 @@ uint64_t hash_bytes(struct wps_str key)
 
 /* ---- table ---- */
 
-void table_init(struct table *t)
+void table_init(struct table *t, struct wps_str (*key)(const void *value))
 {
+  t->key = key;
   t->slots = NULL;
   t->mask = 0;
   t->count = 0;
@@ -94,14 +95,19 @@ void table_init(struct table *t)
 void table_free(struct table *t)
 {
   free(t->slots);
-  table_init(t);
+  table_init(t, t->key);
 }
 
-static bool slot_is(const struct table_slot *slot, struct wps_str key,
-                    uint64_t hash)
+static bool slot_is(const struct table *t, const struct table_slot *slot,
+                    struct wps_str key, uint64_t hash)
 {
-  return slot->hash == hash && slot->key.len == key.len &&
-         (key.len == 0 || memcmp(slot->key.ptr, key.ptr, key.len) == 0);
+  struct wps_str own;
+
+  if (slot->hash != (uint32_t)hash)
+    return false;
+  own = t->key(slot->value);
+  return own.len == key.len &&
+         (key.len == 0 || memcmp(own.ptr, key.ptr, key.len) == 0);
 }
 
 /* The slot of the key, or the empty one where it belongs. */
@@ -110,7 +116,7 @@ static struct table_slot *table_find(const struct table *t, struct wps_str key,
 {
   size_t at = (size_t)hash & t->mask;
 
-  while (t->slots[at].value != NULL && !slot_is(&t->slots[at], key, hash))
+  while (t->slots[at].value != NULL && !slot_is(t, &t->slots[at], key, hash))
     at = (at + 1) & t->mask;
   return &t->slots[at];
 }
@@ -129,7 +135,8 @@ static int table_resize(struct table *t, size_t capacity)
 {
   struct table_slot *slots;
 
-  if (capacity > SIZE_MAX / sizeof(*slots))
+  /* Half a hash knows no more homes. */
+  if (capacity > UINT32_MAX || capacity > SIZE_MAX / sizeof(*slots))
     return WPS_ENOMEM;
   slots = calloc(capacity, sizeof(*slots));
   if (slots == NULL)
@@ -139,7 +146,7 @@ static int table_resize(struct table *t, size_t capacity)
 
     if (t->slots[i].value == NULL)
       continue;
-    at = (size_t)t->slots[i].hash & (capacity - 1);
+    at = t->slots[i].hash & (capacity - 1);
     while (slots[at].value != NULL)
       at = (at + 1) & (capacity - 1);
     slots[at] = t->slots[i];
@@ -150,13 +157,14 @@ static int table_resize(struct table *t, size_t capacity)
   return WPS_OK;
 }
 
-int table_put_hashed(struct table *t, struct wps_str key, uint64_t hash,
-                     void *value)
+int table_put_hashed(struct table *t, uint64_t hash, void *value)
 {
   struct table_slot *slot;
+  struct wps_str key;
   int status;
 
   CHECK(value != NULL);
+  key = t->key(value);
   if (t->slots != NULL) {
     slot = table_find(t, key, hash);
     if (slot->value != NULL)
@@ -168,16 +176,15 @@ int table_put_hashed(struct table *t, struct wps_str key, uint64_t hash,
       return status;
   }
   slot = table_find(t, key, hash);
-  slot->key = key;
-  slot->hash = hash;
+  slot->hash = (uint32_t)hash;
   slot->value = value;
   t->count++;
   return WPS_OK;
 }
 
-int table_put(struct table *t, struct wps_str key, void *value)
+int table_put(struct table *t, void *value)
 {
-  return table_put_hashed(t, key, hash_bytes(key), value);
+  return table_put_hashed(t, hash_bytes(t->key(value)), value);
 }
 
 void *table_remove_hashed(struct table *t, struct wps_str key, uint64_t hash)
@@ -199,7 +206,7 @@ void *table_remove_hashed(struct table *t, struct wps_str key, uint64_t hash)
     at = (at + 1) & t->mask;
     if (t->slots[at].value == NULL)
       break;
-    home = (size_t)t->slots[at].hash & t->mask;
+    home = t->slots[at].hash & t->mask;
     /* May move unless its home lies behind the hole. */
     if (((at - home) & t->mask) >= ((at - hole) & t->mask)) {
       t->slots[hole] = t->slots[at];

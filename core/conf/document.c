@@ -250,17 +250,22 @@ static void read_list(struct reader *r, struct node *n, unsigned depth,
   }
 }
 
+static struct wps_str node_key(const void *value)
+{
+  return ((const struct node *)value)->scalar;
+}
+
 static void add_entry(struct reader *r, struct node *n, struct table *seen,
                       struct node *key, struct node *value)
 {
-  void *first;
+  const struct node *first;
   int status;
 
   if (key->kind != NODE_SCALAR) {
     faults_add(r->faults, &key->at, "a key has to be text");
     return;
   }
-  status = table_put(seen, key->scalar, (void *)(uintptr_t)(n->count + 1));
+  status = table_put(seen, key);
   if (status == WPS_EEXIST) {
     first = table_get(seen, key->scalar);
     if (r->no_lines)
@@ -269,7 +274,7 @@ static void add_entry(struct reader *r, struct node *n, struct table *seen,
     else
       faults_add(r->faults, &key->at,
                  "duplicate key `%.*s`; it is also in line %u",
-                 STR_ARG(key->scalar), n->key_at[(uintptr_t)first - 1].line);
+                 STR_ARG(key->scalar), first->at.line);
     return;
   }
   if (status != WPS_OK || !node_grow(r->doc, n)) {
@@ -288,7 +293,7 @@ static void read_map(struct reader *r, struct node *n, unsigned depth,
   struct table seen;
   struct node *key, *value;
 
-  table_init(&seen);
+  table_init(&seen, node_key);
   while (next_event(r, &ev, text)) {
     if (ev.type == YAML_MAPPING_END_EVENT) {
       yaml_event_delete(&ev);

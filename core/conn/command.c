@@ -28,7 +28,7 @@ struct job {
   struct target_copy *target;
   struct command what;
   char *strings;      /* what `what` points at */
-  struct table names; /* what.groups, where they are many */
+  struct table names; /* of what.groups, where they are many */
   struct wps_worker *origin;
   struct post answer;
   wps_count_fn done;
@@ -209,6 +209,11 @@ static void run(struct post *post)
 
 enum { GROUPS_FEW = 8 };
 
+static struct wps_str name_key(const void *value)
+{
+  return *(const struct wps_str *)value;
+}
+
 /* Each group once, however often it is named. */
 static int copy_strings(struct job *job, const struct command *what)
 {
@@ -224,24 +229,26 @@ static int copy_strings(struct job *job, const struct command *what)
   job->strings = malloc(size + 1);
   if (job->strings == NULL)
     return WPS_ENOMEM;
+  table_init(&job->names, name_key);
   groups = (struct wps_str *)(void *)job->strings;
   at = (char *)(groups + what->group_count);
   job->what = *what;
   job->what.groups = groups;
   job->what.group_count = 0;
   for (size_t i = 0; i < what->group_count; i++) {
-    struct wps_str name = {at, what->groups[i].len};
+    struct wps_str *name = &groups[job->what.group_count];
     int rc = WPS_OK;
 
-    memcpy(at, what->groups[i].ptr, name.len);
+    *name = (struct wps_str){at, what->groups[i].len};
+    memcpy(at, what->groups[i].ptr, name->len);
     if (what->group_count > GROUPS_FEW)
-      rc = table_put(&job->names, name, job);
+      rc = table_put(&job->names, name);
     if (rc == WPS_EEXIST)
       continue;
     if (rc != WPS_OK)
       return rc;
-    groups[job->what.group_count++] = name;
-    at += name.len;
+    job->what.group_count++;
+    at += name->len;
   }
   if (what->text.ptr != NULL) {
     if (what->text.len != 0)

@@ -31,7 +31,7 @@ static struct group *group_new(struct hub_worker *hw, struct wps_str name)
     if (g->shared == NULL)
       goto fail;
   }
-  if (table_put(&hw->groups, g->name, g) != WPS_OK)
+  if (table_put(&hw->groups, g) != WPS_OK)
     goto fail_shared;
   return g;
 
@@ -91,6 +91,11 @@ static int group_grow(struct group *g)
 
 /* ---- of one client ---- */
 
+static struct wps_str member_key(const void *value)
+{
+  return ((const struct wps_member *)value)->group->name;
+}
+
 /* Most clients are in a few groups, which are looked at one after the other. */
 enum { MEMBERS_FEW = 8 };
 
@@ -125,10 +130,9 @@ static int by_group_make(struct hub_client *c)
   c->by_group = malloc(sizeof(*c->by_group));
   if (c->by_group == NULL)
     return WPS_ENOMEM;
-  table_init(c->by_group);
+  table_init(c->by_group, member_key);
   for (uint32_t i = 0; i < c->member_count; i++)
-    if (table_put(c->by_group, c->members[i]->group->name, c->members[i]) !=
-        WPS_OK) {
+    if (table_put(c->by_group, c->members[i]) != WPS_OK) {
       by_group_free(c);
       return WPS_ENOMEM;
     }
@@ -143,7 +147,7 @@ static int by_group_put(struct hub_client *c, struct wps_member *m)
     if (by_group_make(c) != WPS_OK)
       return WPS_ENOMEM;
   }
-  return table_put(c->by_group, m->group->name, m);
+  return table_put(c->by_group, m);
 }
 
 static void by_group_remove(struct hub_client *c, const struct wps_member *m)

@@ -28,10 +28,34 @@ struct hub_settings_set {
 
 struct hub_user {
   struct list clients; /* struct hub_client.in_user */
-  uint64_t count;
-  struct wps_str name;
-  char storage[];
+  uint32_t count;
+  uint32_t name_len;
+  char name[];
 };
+
+/* ---- what the tables hold ---- */
+
+static struct wps_str hub_key(const void *value)
+{
+  return ((const struct hub *)value)->name;
+}
+
+static struct wps_str hub_worker_key(const void *value)
+{
+  return ((const struct hub_worker *)value)->hub->name;
+}
+
+static struct wps_str group_key(const void *value)
+{
+  return ((const struct group *)value)->name;
+}
+
+static struct wps_str user_key(const void *value)
+{
+  const struct hub_user *user = value;
+
+  return (struct wps_str){user->name, user->name_len};
+}
 
 /* ---- names ---- */
 
@@ -125,7 +149,7 @@ struct hubs *hubs_new(struct workers *workers,
     return NULL;
   }
   pthread_mutex_init(&hs->registry->lock, NULL);
-  table_init(&hs->registry->by_name);
+  table_init(&hs->registry->by_name, hub_key);
   return hs;
 }
 
@@ -212,8 +236,7 @@ static int hub_new(struct hubs *hs, struct wps_str name, struct hub **out)
   atomic_init(&hub->settings, settings);
   hub->hubs = hs;
   hub->shared = hub_shared_new();
-  if (hub->shared == NULL ||
-      table_put(&hs->registry->by_name, hub->name, hub) != WPS_OK) {
+  if (hub->shared == NULL || table_put(&hs->registry->by_name, hub) != WPS_OK) {
     hub_shared_free(hub->shared);
     free(hub);
     return WPS_ENOMEM;
@@ -244,7 +267,7 @@ int hub_worker_start(struct wps_worker *w, struct hubs *hs,
 
   if (set == NULL)
     return WPS_ENOMEM;
-  table_init(&set->by_name);
+  table_init(&set->by_name, hub_worker_key);
   set->hubs = hs;
   set->ops = ops;
   set->worker = w;
@@ -312,11 +335,11 @@ int hub_worker_get(struct wps_worker *w, struct wps_str name, bool create,
     return WPS_ENOMEM;
   hw->hub = hub;
   hw->worker = w;
-  table_init(&hw->groups);
-  table_init(&hw->users);
+  table_init(&hw->groups, group_key);
+  table_init(&hw->users, user_key);
   list_init(&hw->clients);
   pending_init(hw);
-  rc = table_put(&set->by_name, hub->name, hw);
+  rc = table_put(&set->by_name, hw);
   if (rc != WPS_OK) {
     free(hw);
     return rc;
@@ -338,9 +361,9 @@ static struct hub_user *user_get(struct hub_worker *hw, struct wps_str name)
     return NULL;
   list_init(&user->clients);
   user->count = 0;
-  memcpy(user->storage, name.ptr, name.len);
-  user->name = (struct wps_str){user->storage, name.len};
-  if (table_put(&hw->users, user->name, user) != WPS_OK) {
+  user->name_len = (uint32_t)name.len;
+  memcpy(user->name, name.ptr, name.len);
+  if (table_put(&hw->users, user) != WPS_OK) {
     free(user);
     return NULL;
   }
@@ -378,7 +401,7 @@ void hub_remove(struct hub_client *c)
   list_remove(&c->in_hub);
   list_remove(&c->in_user);
   if (c->user != NULL && --c->user->count == 0) {
-    table_remove(&hw->users, c->user->name);
+    table_remove(&hw->users, user_key(c->user));
     free(c->user);
   }
   c->user = NULL;

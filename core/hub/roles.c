@@ -168,10 +168,20 @@ bool role_pattern_match(struct wps_str p, struct wps_str t)
 
 /* ---- lists ---- */
 
+static struct wps_str literal_key(const void *value)
+{
+  const struct literal *l = value;
+
+  return (struct wps_str){l->name, l->len};
+}
+
 static struct role_lists *lists_of(struct roles *r)
 {
-  if (r->lists == NULL)
-    r->lists = calloc(1, sizeof(*r->lists));
+  if (r->lists != NULL)
+    return r->lists;
+  r->lists = calloc(1, sizeof(*r->lists));
+  for (int kind = 0; r->lists != NULL && kind < KIND_COUNT; kind++)
+    table_init(&r->lists->kinds[kind].literals, literal_key);
   return r->lists;
 }
 
@@ -221,8 +231,7 @@ static int put_literal(struct roles *r, int kind, struct wps_str name,
   l->allow = allow;
   l->len = (uint32_t)name.len;
   memcpy(l->name, name.ptr, name.len);
-  rc = table_put(&lists->kinds[kind].literals,
-                 (struct wps_str){l->name, l->len}, l);
+  rc = table_put(&lists->kinds[kind].literals, l);
   if (rc != WPS_OK)
     free(l);
   return rc;

@@ -22,6 +22,18 @@ struct client_entry {
   struct wps_str id;
 };
 
+static struct wps_str group_key(const void *value)
+{
+  const struct shared_group *g = value;
+
+  return (struct wps_str){g->name, g->name_len};
+}
+
+static struct wps_str client_key(const void *value)
+{
+  return ((const struct client_entry *)value)->id;
+}
+
 struct hub_shared {
   struct shard shards[SHARDS];
 };
@@ -34,8 +46,8 @@ struct hub_shared *hub_shared_new(void)
     return NULL;
   for (size_t i = 0; i < SHARDS; i++) {
     pthread_mutex_init(&s->shards[i].lock, NULL);
-    table_init(&s->shards[i].groups);
-    table_init(&s->shards[i].clients);
+    table_init(&s->shards[i].groups, group_key);
+    table_init(&s->shards[i].clients, client_key);
   }
   return s;
 }
@@ -79,8 +91,7 @@ struct shared_group *shared_group_enter(struct hub_shared *s,
     atomic_init(&g->workers, 0);
     g->name_len = (uint32_t)name.len;
     memcpy(g->name, name.ptr, name.len);
-    if (table_put_hashed(&shard->groups, (struct wps_str){g->name, name.len},
-                         hash, g) != WPS_OK) {
+    if (table_put_hashed(&shard->groups, hash, g) != WPS_OK) {
       free(g);
       g = NULL;
     }
@@ -135,7 +146,7 @@ int shared_client_add(struct hub_shared *s, struct wps_str id,
   entry->ref = ref;
   entry->id = id;
   pthread_mutex_lock(&shard->lock);
-  rc = table_put_hashed(&shard->clients, entry->id, hash, entry);
+  rc = table_put_hashed(&shard->clients, hash, entry);
   pthread_mutex_unlock(&shard->lock);
   if (rc != WPS_OK)
     free(entry);
