@@ -34,13 +34,18 @@ struct waiting {
   uint64_t tag;
 };
 
+struct client_text {
+  struct wps_str id, user, subprotocol;
+  char storage[];
+};
+
 struct client_events {
   struct list node; /* conn_worker.events */
   struct wps_worker *worker;
   const struct hub_settings *settings;
   struct wps_conn_ref ref;
-  struct conn_text *text; /* own copy */
-  struct wps_str hub;     /* lives as long as the server */
+  struct client_text *text;
+  struct wps_str hub; /* lives as long as the server */
   uint64_t next_sequence;
   struct note *note; /* shared with all its events */
   char *app_state;
@@ -192,20 +197,20 @@ struct wps_reply *client_events_connect(struct wps_worker *w,
 
 /* ---- one client ---- */
 
-static struct conn_text *text_copy(const struct conn_text *from)
+static struct client_text *text_copy(const struct wps_conn *from)
 {
-  size_t size = from->id.len + from->user.len + from->subprotocol.len;
-  struct conn_text *t = malloc(sizeof(*t) + size);
+  struct wps_str id = conn_id(from), user = conn_user(from);
+  struct wps_str subprotocol = conn_subprotocol(from);
+  struct client_text *t =
+      malloc(sizeof(*t) + id.len + user.len + subprotocol.len);
   char *at;
 
   if (t == NULL)
     return NULL;
   at = t->storage;
-  t->id = str_put(&at, from->id);
-  t->user = str_put(&at, from->user);
-  t->subprotocol = str_put(&at, from->subprotocol);
-  t->remote = STR_NONE;
-  t->resumed_from = NULL;
+  t->id = str_put(&at, id);
+  t->user = str_put(&at, user);
+  t->subprotocol = str_put(&at, subprotocol);
   return t;
 }
 
@@ -283,7 +288,7 @@ int client_events_begin(struct wps_conn *c, struct note *note,
   ce->ref = conn_ref(c);
   ce->next_sequence = 1;
   ce->note = note != NULL ? note_ref(note) : note_new();
-  ce->text = text_copy(c->text);
+  ce->text = text_copy(c);
   if (ce->note == NULL || ce->text == NULL ||
       (state.ptr != NULL && set_state(ce, state) != WPS_OK)) {
     free_events(ce);

@@ -297,7 +297,7 @@ static void end(struct wps_conn *c)
     c->ops->close(c, c->own, c->end_code, told);
   client_events_end(c, c->end_code, told);
   if (c->client.hw != NULL) {
-    shared_client_remove(c->client.hw->hub->shared, c->text->id);
+    shared_client_remove(c->client.hw->hub->shared, conn_id(c));
     hub_remove(&c->client);
   }
   conn_free(c);

@@ -16,7 +16,7 @@
 #include "conn/plugin_timer.h"
 #include "conn/session.h"
 
-enum { NO_SLOT = 0xffffffff, FRAME_CONTEXTS_IDLE = 64 };
+enum { NO_SLOT = 0x7fffffff, FRAME_CONTEXTS_IDLE = 64 };
 
 static struct hub_client *find_client(struct wps_worker *w,
                                       struct wps_conn_ref ref)
@@ -31,9 +31,9 @@ static bool client_facts(const struct hub_client *client, struct hub_facts *out)
 {
   const struct wps_conn *c = (const struct wps_conn *)(const void *)client;
 
-  out->id = c->text->id;
-  out->user = c->text->user;
-  out->subprotocol = c->text->subprotocol;
+  out->id = conn_id(c);
+  out->user = conn_user(c);
+  out->subprotocol = conn_subprotocol(c);
   return conn_alive(c);
 }
 
@@ -110,11 +110,11 @@ void conn_worker_stop(struct wps_worker *w)
 static int slots_grow(struct conn_worker *cw)
 {
   uint32_t next = cw->slot_cap == 0 ? 64 : cw->slot_cap * 2;
-  struct conn_slot *bigger;
+  union conn_slot *bigger;
 
   if (cw->slot_count < cw->slot_cap)
     return WPS_OK;
-  if (next < cw->slot_cap)
+  if (next > NO_SLOT)
     return WPS_ENOMEM;
   bigger = realloc(cw->slots, next * sizeof(*bigger));
   if (bigger == NULL)
@@ -124,28 +124,28 @@ static int slots_grow(struct conn_worker *cw)
   return WPS_OK;
 }
 
-struct wps_conn *conn_new(struct wps_worker *w)
+struct wps_conn *conn_new(struct wps_worker *w, size_t text_len)
 {
   struct conn_worker *cw = w->conns;
   struct wps_conn *c;
+  uint32_t slot;
 
   if (FAULT("alloc_conn") ||
       (cw->free_slot == NO_SLOT && slots_grow(cw) != WPS_OK))
     return NULL;
-  c = calloc(1, sizeof(*c));
+  c = calloc(1, sizeof(*c) + text_len);
   if (c == NULL)
     return NULL;
-  if (cw->free_slot != NO_SLOT) {
-    c->slot = cw->free_slot;
-    cw->free_slot = cw->slots[c->slot].next_free;
-  } else {
-    c->slot = cw->slot_count++;
-  }
+  slot = cw->free_slot;
+  if (slot != NO_SLOT)
+    cw->free_slot = (uint32_t)(cw->slots[slot].free >> 1);
+  else
+    slot = cw->slot_count++;
   /* Generations never repeat on a worker, so that a stale reference to a slot
    * in its next life is seen as such. */
-  c->generation = ++cw->generation;
-  cw->slots[c->slot].conn = c;
-  cw->slots[c->slot].generation = c->generation;
+  c->shared.ref = (struct wps_conn_ref){
+      {(uint64_t)w->index << 32 | slot, ++cw->generation}};
+  cw->slots[slot].conn = c;
   cw->live++;
   c->worker = w;
   c->state = WPS_CONN_CONNECTING;
@@ -163,10 +163,10 @@ void conn_free(struct wps_conn *c)
 {
   struct wps_worker *w = c->worker;
   struct conn_worker *cw = w->conns;
+  uint32_t slot = (uint32_t)conn_ref(c).opaque[0];
 
-  cw->slots[c->slot].conn = NULL;
-  cw->slots[c->slot].next_free = cw->free_slot;
-  cw->free_slot = c->slot;
+  cw->slots[slot].free = (uintptr_t)cw->free_slot << 1 | 1;
+  cw->free_slot = slot;
   cw->live--;
   if ((c->flags & CONN_COUNTED) != 0)
     atomic_fetch_sub(&cw->server->connections, 1);
@@ -179,20 +179,12 @@ void conn_free(struct wps_conn *c)
     stream_close(c->stream, false);
   session_free(c);
   roles_free(&c->roles);
-  if (c->text != NULL)
-    free(c->text->resumed_from);
-  free(c->text);
+  free(c->resumed_from);
   free(c->end_told);
   free(c);
 }
 
 /* ---- references ---- */
-
-struct wps_conn_ref conn_ref(const struct wps_conn *c)
-{
-  return (struct wps_conn_ref){
-      {(uint64_t)c->worker->index << 32 | c->slot, c->generation}};
-}
 
 struct wps_conn *conn_find(struct wps_conn_ref ref)
 {
@@ -203,8 +195,8 @@ struct wps_conn *conn_find(struct wps_conn_ref ref)
   if (w == NULL || w->conns == NULL || ref_worker(ref) != w->index ||
       slot >= w->conns->slot_count)
     return NULL;
-  c = w->conns->slots[slot].conn;
-  if (c == NULL || c->generation != ref.opaque[1] || !conn_alive(c))
+  c = conn_in_slot(w->conns, slot);
+  if (c == NULL || conn_ref(c).opaque[1] != ref.opaque[1] || !conn_alive(c))
     return NULL;
   return c;
 }
@@ -250,13 +242,10 @@ void conn_log(const struct wps_conn *c, uint32_t level, const char *message,
 {
   struct log_field fields[16] = {
       {"hub", conn_hub_name(c)},
-      {"connection", c->text != NULL ? c->text->id : STR_NONE},
-      {"user",
-       c->text != NULL && c->text->user.len != 0 ? c->text->user : STR_NONE},
-      {"remote", c->text != NULL ? c->text->remote : STR_NONE},
-      {"protocol", c->text != NULL && c->text->subprotocol.len != 0
-                       ? c->text->subprotocol
-                       : STR_NONE},
+      {"connection", conn_id(c)},
+      {"user", conn_user(c)},
+      {"remote", conn_remote(c)},
+      {"protocol", conn_subprotocol(c)},
   };
   size_t n = 5;
 

@@ -20,11 +20,13 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "conn/out_shared.h"
 #include "conn/outbound.h"
 #include "hub/fanout.h"
 #include "hub/hub.h"
 #include "hub/roles.h"
+#include "hub/shared.h"
 #include "loop/timer.h"
 #include "wire/frame_in.h"
 #include "wire/stream.h"
@@ -41,14 +43,6 @@ struct keys;
 struct linger;
 struct session;
 struct wps_request;
-
-/* One block of strings that live as long as the connection; `remote` is that of
- * the latest socket, elsewhere once a session has been resumed. */
-struct conn_text {
-  struct wps_str id, user, remote, subprotocol;
-  char *resumed_from; /* malloc'ed, NULL: remote is in the block */
-  char storage[];
-};
 
 enum {
   CONN_IN_CALLBACK = 1 << 0,  /* frame() is running: no freeing under it   */
@@ -77,12 +71,9 @@ struct wps_conn {
   struct outbound out;
   const struct wps_subprotocol *ops; /* of instance, for the hot path */
   void *own;
-  struct conn_text *text;
-  uint16_t end_code;
-  uint16_t reserved;
-  uint32_t slot;        /* in conn_worker.slots */
-  uint32_t next_serial; /* of memberships */
-  uint64_t generation;
+  struct shared_client shared;                    /* its reference and its id */
+  uint32_t user_len, remote_len, subprotocol_len; /* behind the id */
+  uint32_t next_serial;                           /* of memberships */
   struct frame_in in;
   struct roles roles;
   struct client_events *events; /* NULL: its hub has no handlers */
@@ -91,6 +82,9 @@ struct wps_conn {
   struct defer finish;          /* the end */
   int64_t heard_us;             /* last byte from the peer */
   char *end_told;               /* reason for events and log; malloc'ed */
+  char *resumed_from; /* remote of the latest socket, malloc'ed; NULL: below */
+  uint16_t end_code;
+  char text[]; /* id, user, remote, subprotocol */
 };
 
 /* ---- limits and the process-wide part ---- */
@@ -121,16 +115,15 @@ struct conn_server {
   atomic_bool draining;
 };
 
-struct conn_slot {
-  struct wps_conn *conn; /* NULL: free */
-  uint64_t generation;
-  uint32_t next_free;
+union conn_slot {
+  struct wps_conn *conn;
+  uintptr_t free; /* odd: nobody's, and the next such one above the 1 */
 };
 
 struct conn_worker {
   struct conn_server *server;
   struct wps_worker *worker;
-  struct conn_slot *slots;
+  union conn_slot *slots;
   uint32_t slot_count, slot_cap, free_slot; /* free list ends in UINT32_MAX */
   uint64_t live;                            /* connections */
   uint64_t generation;
@@ -152,13 +145,23 @@ struct conn_worker {
 int conn_worker_start(struct wps_worker *w, struct conn_server *server);
 void conn_worker_stop(struct wps_worker *w);
 
-/* A zeroed connection in a slot of its own, state CONNECTING. NULL: no memory.
- */
-struct wps_conn *conn_new(struct wps_worker *w);
+/* A zeroed connection in a slot of its own, state CONNECTING, with room for
+ * so much text. NULL: no memory. */
+struct wps_conn *conn_new(struct wps_worker *w, size_t text_len);
 /* Take it out of its slot and free everything it owns. */
 void conn_free(struct wps_conn *c);
 
-struct wps_conn_ref conn_ref(const struct wps_conn *c);
+/* Who is in a slot below slot_count. NULL: nobody. */
+static inline struct wps_conn *conn_in_slot(const struct conn_worker *cw,
+                                            uint32_t slot)
+{
+  return (cw->slots[slot].free & 1) != 0 ? NULL : cw->slots[slot].conn;
+}
+
+static inline struct wps_conn_ref conn_ref(const struct wps_conn *c)
+{
+  return c->shared.ref;
+}
 /* NULL when gone, ended, or of another worker. */
 struct wps_conn *conn_find(struct wps_conn_ref ref);
 /* Thread: any. fn(conn or NULL, arg) on the owner. Errors: ENOMEM. */
@@ -176,6 +179,30 @@ static inline struct conn_server *conn_server_of(const struct wps_conn *c)
 static inline struct wps_str conn_hub_name(const struct wps_conn *c)
 {
   return c->client.hw != NULL ? c->client.hw->hub->name : STR_NONE;
+}
+static inline struct wps_str conn_text(const struct wps_conn *c, size_t at,
+                                       uint32_t len)
+{
+  return len == 0 ? STR_NONE : (struct wps_str){c->text + at, len};
+}
+static inline struct wps_str conn_id(const struct wps_conn *c)
+{
+  return c->shared.id;
+}
+static inline struct wps_str conn_user(const struct wps_conn *c)
+{
+  return conn_text(c, c->shared.id.len, c->user_len);
+}
+static inline struct wps_str conn_remote(const struct wps_conn *c)
+{
+  return c->resumed_from != NULL
+             ? str_from(c->resumed_from)
+             : conn_text(c, c->shared.id.len + c->user_len, c->remote_len);
+}
+static inline struct wps_str conn_subprotocol(const struct wps_conn *c)
+{
+  return conn_text(c, c->shared.id.len + c->user_len + c->remote_len,
+                   c->subprotocol_len);
 }
 static inline bool conn_alive(const struct wps_conn *c)
 {

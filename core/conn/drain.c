@@ -28,7 +28,7 @@ static void close_up_to(struct conn_drain *d, uint32_t end)
   struct conn_worker *cw = d->worker->conns;
 
   for (; d->next < end; d->next++) {
-    struct wps_conn *c = cw->slots[d->next].conn;
+    struct wps_conn *c = conn_in_slot(cw, d->next);
 
     if (c != NULL)
       conn_close_core(c, WPS_CLOSED_SHUTDOWN, WPS_OK, 1001,
@@ -99,8 +99,8 @@ void conn_drain_end(struct wps_worker *w)
 
   admissions_refuse(w);
   for (uint32_t i = 0; i < cw->slot_count; i++)
-    if (cw->slots[i].conn != NULL)
-      conn_end_now(cw->slots[i].conn);
+    if (conn_in_slot(cw, i) != NULL)
+      conn_end_now(conn_in_slot(cw, i));
   client_events_cancel(w); /* their last calls are before worker_stop() */
   completions_run_out(cw->completions);
   if (d == NULL)

@@ -16,25 +16,6 @@
 #include "msg/principal.h"
 #include "plug/plugin.h"
 
-static struct conn_text *text_new(const struct admission *a,
-                                  struct wps_str user)
-{
-  struct wps_str id = str_from(a->id);
-  struct conn_text *t = malloc(sizeof(*t) + id.len + user.len +
-                               a->req->remote.len + a->chosen.selected.len);
-  char *at;
-
-  if (t == NULL)
-    return NULL;
-  t->resumed_from = NULL;
-  at = t->storage;
-  t->id = str_put(&at, id);
-  t->user = str_put(&at, user);
-  t->remote = str_put(&at, a->req->remote);
-  t->subprotocol = str_put(&at, a->chosen.selected);
-  return t;
-}
-
 /* What the connect answer says counts before what the token says
  * (azure-client.md 1.7). */
 static struct wps_str user_of(const struct admission *a)
@@ -44,6 +25,24 @@ static struct wps_str user_of(const struct admission *a)
   if (a->answer != NULL && (a->answer->view.flags & WPS_ANSWER_USER) != 0)
     user = a->answer->view.user;
   return user.len != 0 ? user : STR_NONE;
+}
+
+static struct wps_conn *make(const struct admission *a)
+{
+  struct wps_str id = str_from(a->id), user = user_of(a);
+  struct wps_str remote = a->req->remote, subprotocol = a->chosen.selected;
+  struct wps_conn *c =
+      conn_new(a->worker, id.len + user.len + remote.len + subprotocol.len);
+  char *at;
+
+  if (c == NULL)
+    return NULL;
+  at = c->text;
+  c->shared.id = str_put(&at, id);
+  c->user_len = (uint32_t)str_put(&at, user).len;
+  c->remote_len = (uint32_t)str_put(&at, remote).len;
+  c->subprotocol_len = (uint32_t)str_put(&at, subprotocol).len;
+  return c;
 }
 
 static void role_skipped(void *arg, struct wps_str role, const char *why)
@@ -102,19 +101,16 @@ static int prepare(struct wps_conn *c, const struct admission *a)
   c->instance = a->instance;
   c->ops = a->instance->component->ops.subprotocol;
   c->variant = a->chosen.variant;
-  c->text = text_new(a, user_of(a));
-  if (c->text == NULL)
-    return WPS_ENOMEM;
   rc = set_roles(c, a);
   if (rc != WPS_OK)
     return rc;
   rc = hub_worker_get(c->worker, a->req->hub, true, &hw);
   if (rc != WPS_OK)
     return rc;
-  rc = hub_add(hw, &c->client, c->text->user);
+  rc = hub_add(hw, &c->client, conn_user(c));
   if (rc != WPS_OK)
     return rc;
-  rc = shared_client_add(hw->hub->shared, c->text->id, conn_ref(c));
+  rc = shared_client_add(hw->hub->shared, &c->shared);
   if (rc != WPS_OK) {
     hub_remove(&c->client);
     return rc;
@@ -130,7 +126,7 @@ static void undo(struct wps_conn *c)
 {
   client_events_end(c, 1006, STR_NONE);
   if (c->client.hw != NULL) {
-    shared_client_remove(c->client.hw->hub->shared, c->text->id);
+    shared_client_remove(c->client.hw->hub->shared, conn_id(c));
     hub_remove(&c->client);
   }
   conn_free(c);
@@ -164,7 +160,7 @@ static void greet(struct wps_conn *c, const struct admission *a)
 void conn_open(struct admission *a)
 {
   struct wps_worker *w = a->worker;
-  struct wps_conn *c = conn_new(w);
+  struct wps_conn *c = make(a);
   unsigned char *early = NULL;
   size_t head_len = 0, early_len = 0;
   char *head = NULL;

@@ -9,7 +9,7 @@ void conns_renew(struct wps_worker *w)
   struct conn_worker *cw = w->conns;
 
   for (uint32_t i = 0; i < cw->slot_count; i++) {
-    struct wps_conn *c = cw->slots[i].conn;
+    struct wps_conn *c = conn_in_slot(cw, i);
 
     if (c != NULL && conn_alive(c) && client_events_renew(c) != WPS_OK)
       conn_log(c, WPS_LOG_ERROR,

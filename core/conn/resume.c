@@ -126,9 +126,8 @@ static void set_remote(struct wps_conn *c, struct wps_str remote)
 
   if (copy == NULL)
     return;
-  free(c->text->resumed_from);
-  c->text->resumed_from = copy;
-  c->text->remote = (struct wps_str){copy, remote.len};
+  free(c->resumed_from);
+  c->resumed_from = copy;
 }
 
 static void attach(struct wps_conn *c, struct resumption *r)
@@ -177,7 +176,7 @@ static void arrive(struct post *post)
   else if (c->session == NULL || session_retain_ms(c) == 0)
     refuse_here(r, w, "the connection is not reliable");
   else if (c->instance != r->a->instance ||
-           !str_ieq(c->text->subprotocol, r->a->chosen.selected))
+           !str_ieq(conn_subprotocol(c), r->a->chosen.selected))
     refuse_here(r, w, "the session speaks another subprotocol");
   else if (c->stream != NULL && !replace(c))
     refuse_here(r, w, "the session has been ended");

@@ -112,7 +112,7 @@ struct wps_str session_token(struct wps_conn *c)
   struct session *s = c->session;
 
   if (s == NULL || ticket_make(conn_server_of(c)->keys, conn_hub_name(c),
-                               c->text->id, s->token) != WPS_OK)
+                               conn_id(c), s->token) != WPS_OK)
     return STR_NONE;
   return (struct wps_str){s->token, TICKET_LEN};
 }

@@ -10,7 +10,7 @@
 static struct wps_str id(const struct wps_conn *c)
 {
   CONTRACT_CONN(c, "conn->id");
-  return c->text->id;
+  return conn_id(c);
 }
 
 static struct wps_str hub(const struct wps_conn *c)
@@ -22,19 +22,19 @@ static struct wps_str hub(const struct wps_conn *c)
 static struct wps_str user(const struct wps_conn *c)
 {
   CONTRACT_CONN(c, "conn->user");
-  return c->text->user;
+  return conn_user(c);
 }
 
 static struct wps_str subprotocol(const struct wps_conn *c)
 {
   CONTRACT_CONN(c, "conn->subprotocol");
-  return c->text->subprotocol;
+  return conn_subprotocol(c);
 }
 
 static struct wps_str remote(const struct wps_conn *c)
 {
   CONTRACT_CONN(c, "conn->remote");
-  return c->text->remote;
+  return conn_remote(c);
 }
 
 static uint32_t state(const struct wps_conn *c)

@@ -20,12 +20,12 @@ static void write_line(struct wps_instance *self, struct wps_conn *conn,
   va_start(args, fmt);
   vsnprintf(text, sizeof(text), fmt, args);
   va_end(args);
-  if (conn != NULL && conn->text != NULL) {
+  if (conn != NULL && conn_id(conn).len != 0) {
     CONTRACT_CONN(conn, "log->write");
     fields[count++] = (struct log_field){"hub", conn_hub_name(conn)};
-    fields[count++] = (struct log_field){"connection", conn->text->id};
-    if (conn->text->user.len != 0)
-      fields[count++] = (struct log_field){"user", conn->text->user};
+    fields[count++] = (struct log_field){"connection", conn_id(conn)};
+    if (conn_user(conn).len != 0)
+      fields[count++] = (struct log_field){"user", conn_user(conn)};
   }
   log_fields(level, self != NULL ? self->name : "plugin", text, fields, count);
 }

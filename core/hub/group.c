@@ -57,20 +57,29 @@ static void group_free_if_empty(struct group *g)
   free(g);
 }
 
-static int grow(void **array, uint32_t *cap, size_t used, size_t item)
+/* Most clients are in one group only. */
+static int client_grow(struct hub_client *c)
 {
-  uint32_t next = *cap == 0 ? 4 : *cap * 2;
-  void *bigger;
+  bool one = c->member_cap == 1;
+  size_t next = one ? 4 : (size_t)c->member_cap * 2;
+  struct wps_member **bigger;
 
-  if (used < *cap)
+  if (c->member_count < c->member_cap)
     return WPS_OK;
-  if (next < *cap)
+  if (c->member_cap == 0) {
+    c->members = &c->only;
+    c->member_cap = 1;
+    return WPS_OK;
+  }
+  if (next > INT32_MAX)
     return WPS_ENOMEM;
-  bigger = realloc(*array, next * item);
+  bigger = realloc(one ? NULL : c->members, next * sizeof(*bigger));
   if (bigger == NULL)
     return WPS_ENOMEM;
-  *array = bigger;
-  *cap = next;
+  if (one)
+    bigger[0] = c->only;
+  c->members = bigger;
+  c->member_cap = next & INT32_MAX;
   return WPS_OK;
 }
 
@@ -163,20 +172,14 @@ int group_join(struct hub_client *c, struct wps_str name, uint64_t serial,
                struct wps_member **out, bool *fresh)
 {
   struct wps_member *m = group_membership(c, name);
-  void *members = c->members;
-  uint32_t cap = c->member_cap;
   struct group *g;
-  int rc;
 
   *fresh = m == NULL;
   *out = m;
   if (m != NULL)
     return WPS_OK;
-  rc = grow(&members, &cap, c->member_count, sizeof(*c->members));
-  c->members = members;
-  c->member_cap = cap;
-  if (rc != WPS_OK)
-    return rc;
+  if (client_grow(c) != WPS_OK)
+    return WPS_ENOMEM;
   m = calloc(1, sizeof(*m));
   if (m == NULL)
     return WPS_ENOMEM;

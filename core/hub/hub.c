@@ -395,7 +395,8 @@ void hub_remove(struct hub_client *c)
   if (hw == NULL)
     return;
   DCHECK(c->member_count == 0);
-  free(c->members);
+  if (c->members != &c->only)
+    free(c->members);
   c->members = NULL;
   c->member_cap = 0;
   list_remove(&c->in_hub);

@@ -169,7 +169,8 @@ struct hub_client {
   struct list in_hub;
   struct list in_user;
   struct hub_user *user;
-  uint64_t skip_mark; /* serial of the walk that passes it over */
+  uint64_t skip_mark;      /* serial of the walk that passes it over */
+  struct wps_member *only; /* `members`, while there is room for one */
 };
 
 struct wps_member {

@@ -14,12 +14,7 @@ enum { SHARDS = 32 };
 struct shard {
   pthread_mutex_t lock;
   struct table groups;  /* struct shared_group */
-  struct table clients; /* struct client_entry */
-};
-
-struct client_entry {
-  struct wps_conn_ref ref;
-  struct wps_str id;
+  struct table clients; /* struct shared_client */
 };
 
 static struct wps_str group_key(const void *value)
@@ -31,7 +26,7 @@ static struct wps_str group_key(const void *value)
 
 static struct wps_str client_key(const void *value)
 {
-  return ((const struct client_entry *)value)->id;
+  return ((const struct shared_client *)value)->id;
 }
 
 struct hub_shared {
@@ -61,9 +56,6 @@ void hub_shared_free(struct hub_shared *s)
     size_t at = 0;
 
     while ((entry = table_next(&s->shards[i].groups, &at)) != NULL)
-      free(entry);
-    at = 0;
-    while ((entry = table_next(&s->shards[i].clients, &at)) != NULL)
       free(entry);
     table_free(&s->shards[i].groups);
     table_free(&s->shards[i].clients);
@@ -133,23 +125,15 @@ uint64_t shared_group_workers(struct hub_shared *s, struct wps_str name)
   return workers;
 }
 
-int shared_client_add(struct hub_shared *s, struct wps_str id,
-                      struct wps_conn_ref ref)
+int shared_client_add(struct hub_shared *s, struct shared_client *client)
 {
-  uint64_t hash = hash_bytes(id);
+  uint64_t hash = hash_bytes(client->id);
   struct shard *shard = shard_of(s, hash);
-  struct client_entry *entry = malloc(sizeof(*entry));
   int rc;
 
-  if (entry == NULL)
-    return WPS_ENOMEM;
-  entry->ref = ref;
-  entry->id = id;
   pthread_mutex_lock(&shard->lock);
-  rc = table_put_hashed(&shard->clients, hash, entry);
+  rc = table_put_hashed(&shard->clients, hash, client);
   pthread_mutex_unlock(&shard->lock);
-  if (rc != WPS_OK)
-    free(entry);
   return rc;
 }
 
@@ -157,12 +141,10 @@ void shared_client_remove(struct hub_shared *s, struct wps_str id)
 {
   uint64_t hash = hash_bytes(id);
   struct shard *shard = shard_of(s, hash);
-  struct client_entry *entry;
 
   pthread_mutex_lock(&shard->lock);
-  entry = table_remove_hashed(&shard->clients, id, hash);
+  table_remove_hashed(&shard->clients, id, hash);
   pthread_mutex_unlock(&shard->lock);
-  free(entry);
 }
 
 bool shared_client_find(struct hub_shared *s, struct wps_str id,
@@ -170,12 +152,12 @@ bool shared_client_find(struct hub_shared *s, struct wps_str id,
 {
   uint64_t hash = hash_bytes(id);
   struct shard *shard = shard_of(s, hash);
-  struct client_entry *entry;
+  const struct shared_client *client;
 
   pthread_mutex_lock(&shard->lock);
-  entry = table_get_hashed(&shard->clients, id, hash);
-  if (entry != NULL)
-    *ref = entry->ref;
+  client = table_get_hashed(&shard->clients, id, hash);
+  if (client != NULL)
+    *ref = client->ref;
   pthread_mutex_unlock(&shard->lock);
-  return entry != NULL;
+  return client != NULL;
 }

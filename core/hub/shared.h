@@ -10,12 +10,19 @@
 
 #include "base/base.h"
 
+#include <webpubsub/types.h>
+
 struct hub_shared;
 
 struct shared_group {
   _Atomic uint64_t workers; /* bit per worker that has members */
   uint32_t name_len;
   char name[];
+};
+
+struct shared_client {
+  struct wps_conn_ref ref;
+  struct wps_str id;
 };
 
 struct hub_shared *hub_shared_new(void);
@@ -29,10 +36,9 @@ void shared_group_leave(struct hub_shared *s, struct shared_group *g,
 /* For publishers without members of their own. */
 uint64_t shared_group_workers(struct hub_shared *s, struct wps_str name);
 
-/* Ids of clients. The string is borrowed until shared_client_remove().
- * Errors: EEXIST, ENOMEM. */
-int shared_client_add(struct hub_shared *s, struct wps_str id,
-                      struct wps_conn_ref ref);
+/* Ids of clients. Borrowed, and not to change, until shared_client_remove(),
+ * after which no worker looks at it any more. Errors: EEXIST, ENOMEM. */
+int shared_client_add(struct hub_shared *s, struct shared_client *client);
 void shared_client_remove(struct hub_shared *s, struct wps_str id);
 bool shared_client_find(struct hub_shared *s, struct wps_str id,
                         struct wps_conn_ref *ref);

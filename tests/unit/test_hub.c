@@ -16,6 +16,7 @@
 /* A client of this test: counts what it gets, and may leave in the middle. */
 struct client {
   struct hub_client hub; /* first */
+  struct shared_client shared;
   struct wps_str id, user;
   struct wps_member *leaves;
   const struct wps_target *publishes; /* inside deliver(), once */
@@ -129,17 +130,15 @@ static void world_free(struct world *x)
 static void client_make(struct client *c, struct hub_worker *hw,
                         struct wps_str user, const char *id)
 {
-  struct wps_conn_ref ref = {
-      {(uint64_t)hw->worker->index << 32, (uint64_t)(uintptr_t)c}};
-
   memset(c, 0, sizeof(*c));
   c->id = str_from(id);
   c->user = user;
   list_init(&c->hub.in_hub);
   list_init(&c->hub.in_user);
   ck_assert_int_eq(hub_add(hw, &c->hub, user), WPS_OK);
-  ck_assert_int_eq(shared_client_add(hw->hub->shared, str_from(id), ref),
-                   WPS_OK);
+  c->shared = (struct shared_client){
+      {{(uint64_t)hw->worker->index << 32, (uint64_t)(uintptr_t)c}}, c->id};
+  ck_assert_int_eq(shared_client_add(hw->hub->shared, &c->shared), WPS_OK);
 }
 
 static void client_end(struct client *c, const char *id)
@@ -492,10 +491,13 @@ END_TEST
 START_TEST(an_id_is_taken_once)
 {
   struct hub_shared *s = hub_shared_new();
-  struct wps_conn_ref ref = {{1, 2}};
+  struct shared_client one = {{{1, 2}}, STR("a")}, other = {{{3, 4}}, STR("a")};
+  struct wps_conn_ref ref;
 
-  ck_assert_int_eq(shared_client_add(s, STR("a"), ref), WPS_OK);
-  ck_assert_int_eq(shared_client_add(s, STR("a"), ref), WPS_EEXIST);
+  ck_assert_int_eq(shared_client_add(s, &one), WPS_OK);
+  ck_assert_int_eq(shared_client_add(s, &other), WPS_EEXIST);
+  ck_assert(shared_client_find(s, STR("a"), &ref));
+  ck_assert_uint_eq(ref.opaque[1], 2);
   shared_client_remove(s, STR("a"));
   ck_assert(!shared_client_find(s, STR("a"), &ref));
   hub_shared_free(s);

@@ -20,6 +20,7 @@ enum { WORKERS = 3, CLIENTS = 60 };
 
 struct client {
   struct hub_client hub; /* first */
+  struct shared_client shared;
   char id[16];
   struct wps_str user;
   uint32_t worker;
@@ -124,8 +125,6 @@ static void client_begin(void *arg)
 {
   struct client *c = arg;
   struct wps_worker *w = worker_current();
-  struct wps_conn_ref ref = {
-      {(uint64_t)w->index << 32, (uint64_t)(uintptr_t)c}};
   struct hub_worker *hw;
   struct wps_member *m;
   bool fresh;
@@ -134,8 +133,9 @@ static void client_begin(void *arg)
   list_init(&c->hub.in_user);
   ck_assert_int_eq(hub_worker_get(w, STR("chat"), true, &hw), WPS_OK);
   ck_assert_int_eq(hub_add(hw, &c->hub, c->user), WPS_OK);
-  ck_assert_int_eq(shared_client_add(hw->hub->shared, str_from(c->id), ref),
-                   WPS_OK);
+  c->shared = (struct shared_client){
+      {{(uint64_t)w->index << 32, (uint64_t)(uintptr_t)c}}, str_from(c->id)};
+  ck_assert_int_eq(shared_client_add(hw->hub->shared, &c->shared), WPS_OK);
   ck_assert_int_eq(group_join(&c->hub, STR("all"), 1, &m, &fresh), WPS_OK);
 }
 

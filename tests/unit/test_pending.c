@@ -17,6 +17,7 @@ enum { CLIENTS = 9, GROUPS = 12, SEEN_MAX = 60000 };
 
 struct client {
   struct hub_client hub; /* first */
+  struct shared_client shared;
   unsigned number;
   char id[8];
   uint32_t *got, *expected; /* numbers of messages */
@@ -147,9 +148,8 @@ static void make(void)
     list_init(&c->hub.in_hub);
     list_init(&c->hub.in_user);
     ck_assert_int_eq(hub_add(hw, &c->hub, STR_NONE), WPS_OK);
-    ck_assert_int_eq(
-        shared_client_add(hw->hub->shared, str_from(c->id), ref_of(&c->hub)),
-        WPS_OK);
+    c->shared = (struct shared_client){ref_of(&c->hub), str_from(c->id)};
+    ck_assert_int_eq(shared_client_add(hw->hub->shared, &c->shared), WPS_OK);
   }
 }
 
