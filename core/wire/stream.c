@@ -29,22 +29,24 @@ struct stream {
   void *arg;
   bool *gone;  /* told when detached or closed inside a callback */
   char *error; /* malloc'ed, or no_memory; NULL: none */
-  SSL *ssl;    /* NULL: plain */
+  bool tls;
   bool read_on, write_on;
   /* TLS only. A handshake message may have to go out before more comes in, and
    * the other way round: then the other readiness is waited for. */
   bool read_wants_write, write_wants_read;
   bool drained; /* the last read found nothing more to decrypt */
   bool ended;   /* the last read found the end behind the bytes it gave */
+
+  /* `tls` only: */
+  SSL *ssl;
+  struct defer again; /* input that no descriptor will announce */
   /* Bytes given to OpenSSL that it has not got rid of: what is written next
    * must begin with them and be no shorter. */
   uint32_t owed;
-
-  struct defer again; /* TLS: input that no descriptor will announce */
 };
 
-_Static_assert(offsetof(struct stream, again) < 160,
-               "there is one per idle client");
+_Static_assert(offsetof(struct stream, ssl) <= 104,
+               "there is one per idle client, and 8 more go with it");
 
 static char no_memory[] = "out of memory";
 
@@ -54,7 +56,7 @@ static void stream_again(struct defer *d);
 struct stream *stream_new(int fd, struct tls_context *tls)
 {
   size_t size =
-      tls == NULL ? offsetof(struct stream, again) : sizeof(struct stream);
+      tls == NULL ? offsetof(struct stream, ssl) : sizeof(struct stream);
   struct stream *s = malloc(size);
 
   if (s == NULL) {
@@ -64,6 +66,7 @@ struct stream *stream_new(int fd, struct tls_context *tls)
   memset(s, 0, size);
   io_init(&s->io, fd, stream_ready);
   s->drained = true;
+  s->tls = tls != NULL;
   if (tls == NULL)
     return s;
   defer_init(&s->again, stream_again);
@@ -90,7 +93,7 @@ static void stream_update(struct stream *s)
   if (s->write_on)
     events |= s->write_wants_read ? WPS_READ : WPS_WRITE;
   io_want(s->worker, &s->io, events);
-  if (s->ssl == NULL)
+  if (!s->tls)
     return;
   if (s->read_on && (s->ended || (!s->drained && SSL_has_pending(s->ssl))))
     worker_defer_next(s->worker, &s->again);
@@ -163,7 +166,7 @@ static void stream_leave(struct stream *s, bool closing)
     io_stop(s->worker, &s->io);
   else
     io_leave(s->worker, &s->io);
-  if (s->ssl != NULL)
+  if (s->tls)
     defer_cancel(&s->again);
   s->worker = NULL;
   if (s->gone != NULL)
@@ -287,7 +290,7 @@ ssize_t stream_read(struct stream *s, void *buf, size_t len)
     return stream_fail_errno(s, "read", ECONNRESET);
   if (s->error != NULL)
     return STREAM_ERROR;
-  if (s->ssl != NULL)
+  if (s->tls)
     return tls_read(s, buf, len);
   do
     n = recv(stream_fd(s), buf, len, 0);
@@ -432,13 +435,13 @@ ssize_t stream_writev(struct stream *s, const struct iovec *iov, int iov_count)
   if (FAULT("short_write")) {
     half.iov_base = iov->iov_base;
     half.iov_len = (iov->iov_len + 1) / 2;
-    if (half.iov_len >= s->owed) {
+    if (half.iov_len >= stream_owed(s)) {
       iov = &half;
       iov_count = 1;
     }
   }
-  return s->ssl != NULL ? tls_writev(s, iov, iov_count)
-                        : plain_writev(s, iov, iov_count);
+  return s->tls ? tls_writev(s, iov, iov_count)
+                : plain_writev(s, iov, iov_count);
 }
 
 void stream_prefetch(const struct stream *s)
@@ -449,14 +452,14 @@ void stream_prefetch(const struct stream *s)
 
 size_t stream_owed(const struct stream *s)
 {
-  return s->owed;
+  return s->tls ? s->owed : 0;
 }
 
 /* ---- the end ---- */
 
 void stream_shutdown(struct stream *s)
 {
-  if (s->ssl != NULL && s->error == NULL && s->owed == 0 &&
+  if (s->tls && s->error == NULL && s->owed == 0 &&
       SSL_is_init_finished(s->ssl)) {
     ERR_clear_error();
     SSL_shutdown(s->ssl);
@@ -478,7 +481,8 @@ void stream_close(struct stream *s, bool reset)
 
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
   }
-  SSL_free(s->ssl);
+  if (s->tls)
+    SSL_free(s->ssl);
   close(fd);
   if (s->error != no_memory)
     free(s->error);
@@ -494,7 +498,7 @@ const char *stream_error(const struct stream *s)
 
 bool stream_is_tls(const struct stream *s)
 {
-  return s->ssl != NULL;
+  return s->tls;
 }
 
 int stream_fd(const struct stream *s)
@@ -509,7 +513,7 @@ unsigned char *stream_client_cert(const struct stream *s, size_t *len)
   int n;
 
   *len = 0;
-  if (s->ssl == NULL || SSL_get_verify_result(s->ssl) != X509_V_OK)
+  if (!s->tls || SSL_get_verify_result(s->ssl) != X509_V_OK)
     return NULL;
   cert = SSL_get1_peer_certificate(s->ssl);
   if (cert == NULL)
