@@ -60,7 +60,6 @@ int conn_worker_start(struct wps_worker *w, struct conn_server *server)
   list_init(&cw->lingers);
   list_init(&cw->admissions);
   list_init(&cw->events);
-  list_init(&cw->timers);
   cw->frames = frame_pool_new(FRAME_CONTEXTS_IDLE);
   cw->completions = completions_new(w);
   cw->ping = frame_new(FRAME_PING, 0, &payload);
@@ -133,7 +132,7 @@ struct wps_conn *conn_new(struct wps_worker *w, size_t text_len)
   if (FAULT("alloc_conn") ||
       (cw->free_slot == NO_SLOT && slots_grow(cw) != WPS_OK))
     return NULL;
-  c = calloc(1, sizeof(*c) + text_len);
+  c = calloc(1, offsetof(struct wps_conn, text) + text_len);
   if (c == NULL)
     return NULL;
   slot = cw->free_slot;
@@ -151,7 +150,6 @@ struct wps_conn *conn_new(struct wps_worker *w, size_t text_len)
   c->state = WPS_CONN_CONNECTING;
   list_init(&c->client.in_hub);
   list_init(&c->client.in_user);
-  list_init(&c->timers);
   outbound_init(&c->out, &conn_outbound_ops);
   timer_init(&c->timer, NULL);
   defer_init(&c->finish, conn_finish);

@@ -71,20 +71,22 @@ struct wps_conn {
   struct outbound out;
   const struct wps_subprotocol *ops; /* of instance, for the hot path */
   void *own;
-  struct shared_client shared;                    /* its reference and its id */
-  uint32_t user_len, remote_len, subprotocol_len; /* behind the id */
-  uint32_t next_serial;                           /* of memberships */
+  struct shared_client shared; /* its reference and its id */
+  const char *subprotocol;     /* of `ops`, or in `text` */
+  uint32_t subprotocol_len;
+  uint32_t user_len, remote_len; /* in `text` */
+  uint32_t next_serial;          /* of memberships */
   struct frame_in in;
   struct roles roles;
   struct client_events *events; /* NULL: its hub has no handlers */
-  struct list timers;           /* struct wps_timer of the plugin */
+  struct wps_timer *timers;     /* of the plugin */
   struct timer timer;           /* keepalive; retention while detached */
   struct defer finish;          /* the end */
   int64_t heard_us;             /* last byte from the peer */
   char *end_told;               /* reason for events and log; malloc'ed */
   char *resumed_from; /* remote of the latest socket, malloc'ed; NULL: below */
   uint16_t end_code;
-  char text[]; /* id, user, remote, subprotocol */
+  char text[]; /* id, user, remote */
 };
 
 /* ---- limits and the process-wide part ---- */
@@ -131,8 +133,8 @@ struct conn_worker {
   struct out_worker out;
   struct out_shared_set out_shared;
   struct list lingers;
-  struct list events; /* struct client_events */
-  struct list timers; /* struct wps_timer of the worker */
+  struct list events;       /* struct client_events */
+  struct wps_timer *timers; /* of the worker */
   struct list admissions;
   struct completions *completions;
   struct conn_drain *drain;       /* shutdown has begun */
@@ -180,29 +182,26 @@ static inline struct wps_str conn_hub_name(const struct wps_conn *c)
 {
   return c->client.hw != NULL ? c->client.hw->hub->name : STR_NONE;
 }
-static inline struct wps_str conn_text(const struct wps_conn *c, size_t at,
-                                       uint32_t len)
-{
-  return len == 0 ? STR_NONE : (struct wps_str){c->text + at, len};
-}
 static inline struct wps_str conn_id(const struct wps_conn *c)
 {
   return c->shared.id;
 }
 static inline struct wps_str conn_user(const struct wps_conn *c)
 {
-  return conn_text(c, c->shared.id.len, c->user_len);
+  return c->user_len == 0
+             ? STR_NONE
+             : (struct wps_str){c->text + c->shared.id.len, c->user_len};
 }
 static inline struct wps_str conn_remote(const struct wps_conn *c)
 {
   return c->resumed_from != NULL
              ? str_from(c->resumed_from)
-             : conn_text(c, c->shared.id.len + c->user_len, c->remote_len);
+             : (struct wps_str){c->text + c->shared.id.len + c->user_len,
+                                c->remote_len};
 }
 static inline struct wps_str conn_subprotocol(const struct wps_conn *c)
 {
-  return conn_text(c, c->shared.id.len + c->user_len + c->remote_len,
-                   c->subprotocol_len);
+  return (struct wps_str){c->subprotocol, c->subprotocol_len};
 }
 static inline bool conn_alive(const struct wps_conn *c)
 {

@@ -27,12 +27,25 @@ static struct wps_str user_of(const struct admission *a)
   return user.len != 0 ? user : STR_NONE;
 }
 
+/* The plugin's own text, where what is selected is one of its names. */
+static const char *name_of(const struct wps_subprotocol *ops,
+                           struct wps_str selected)
+{
+  for (size_t i = 0; selected.len != 0 && ops->names[i] != NULL; i++)
+    if (str_eq_c(selected, ops->names[i]))
+      return ops->names[i];
+  return NULL;
+}
+
 static struct wps_conn *make(const struct admission *a)
 {
+  const struct wps_subprotocol *ops = a->instance->component->ops.subprotocol;
   struct wps_str id = str_from(a->id), user = user_of(a);
-  struct wps_str remote = a->req->remote, subprotocol = a->chosen.selected;
+  struct wps_str remote = a->req->remote, selected = a->chosen.selected;
+  const char *name = name_of(ops, selected);
   struct wps_conn *c =
-      conn_new(a->worker, id.len + user.len + remote.len + subprotocol.len);
+      conn_new(a->worker, id.len + user.len + remote.len +
+                              (name == NULL ? selected.len : 0));
   char *at;
 
   if (c == NULL)
@@ -41,7 +54,12 @@ static struct wps_conn *make(const struct admission *a)
   c->shared.id = str_put(&at, id);
   c->user_len = (uint32_t)str_put(&at, user).len;
   c->remote_len = (uint32_t)str_put(&at, remote).len;
-  c->subprotocol_len = (uint32_t)str_put(&at, subprotocol).len;
+  if (name == NULL && selected.len != 0)
+    name = str_put(&at, selected).ptr;
+  c->subprotocol = name;
+  c->subprotocol_len = (uint32_t)selected.len;
+  c->instance = a->instance;
+  c->ops = ops;
   return c;
 }
 
@@ -98,8 +116,6 @@ static int prepare(struct wps_conn *c, const struct admission *a)
   struct hub_worker *hw;
   int rc;
 
-  c->instance = a->instance;
-  c->ops = a->instance->component->ops.subprotocol;
   c->variant = a->chosen.variant;
   rc = set_roles(c, a);
   if (rc != WPS_OK)

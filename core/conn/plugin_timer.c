@@ -8,7 +8,7 @@
 
 struct wps_timer {
   struct timer timer;
-  struct list node; /* of the client, or of the worker */
+  struct wps_timer *next, **at; /* of the client, or of the worker */
   struct wps_worker *worker;
   struct wps_conn *conn; /* NULL: of the worker */
   uint64_t repeat_ms;
@@ -19,6 +19,13 @@ struct wps_timer {
   void *arg;
 };
 
+static void take_out(struct wps_timer *t)
+{
+  *t->at = t->next;
+  if (t->next != NULL)
+    t->next->at = t->at;
+}
+
 static void fired(struct timer *timer)
 {
   struct wps_timer *t = CONTAINER_OF(timer, struct wps_timer, timer);
@@ -28,7 +35,7 @@ static void fired(struct timer *timer)
   if (t->repeat_ms != 0) {
     timer_start(t->worker, &t->timer, t->repeat_ms);
   } else {
-    list_remove(&t->node);
+    take_out(t);
     free(t);
   }
   if (copy.conn != NULL && conn_alive(copy.conn))
@@ -37,16 +44,20 @@ static void fired(struct timer *timer)
     copy.fn.plain(copy.arg);
 }
 
-static struct wps_timer *timer_new(struct wps_worker *w, struct list *owner,
-                                   uint64_t delay_ms, uint64_t repeat_ms,
-                                   void *arg)
+static struct wps_timer *timer_new(struct wps_worker *w,
+                                   struct wps_timer **owner, uint64_t delay_ms,
+                                   uint64_t repeat_ms, void *arg)
 {
   struct wps_timer *t = calloc(1, sizeof(*t));
 
   if (t == NULL)
     return NULL;
   timer_init(&t->timer, fired);
-  list_add_tail(owner, &t->node);
+  t->next = *owner;
+  t->at = owner;
+  if (t->next != NULL)
+    t->next->at = &t->next;
+  *owner = t;
   t->worker = w;
   t->repeat_ms = repeat_ms;
   t->arg = arg;
@@ -54,7 +65,8 @@ static struct wps_timer *timer_new(struct wps_worker *w, struct list *owner,
   return t;
 }
 
-struct wps_timer *plugin_timer_start(struct wps_worker *w, struct list *owner,
+struct wps_timer *plugin_timer_start(struct wps_worker *w,
+                                     struct wps_timer **owner,
                                      uint64_t delay_ms, uint64_t repeat_ms,
                                      wps_fn fn, void *arg)
 {
@@ -82,18 +94,17 @@ struct wps_timer *plugin_timer_start_conn(struct wps_conn *conn,
 void plugin_timer_stop(struct wps_timer *t)
 {
   timer_stop(t->worker, &t->timer);
-  list_remove(&t->node);
+  take_out(t);
   free(t);
 }
 
-void plugin_timers_stop(struct list *owner, struct wps_worker *w)
+void plugin_timers_stop(struct wps_timer **owner, struct wps_worker *w)
 {
-  struct list *node;
+  struct wps_timer *t;
 
-  while ((node = list_pop(owner)) != NULL) {
-    struct wps_timer *t = CONTAINER_OF(node, struct wps_timer, node);
-
+  while ((t = *owner) != NULL) {
     timer_stop(w, &t->timer);
+    take_out(t);
     free(t);
   }
 }

@@ -4,15 +4,16 @@
 #ifndef WPS_CONN_PLUGIN_TIMER_H
 #define WPS_CONN_PLUGIN_TIMER_H
 
-#include "base/list.h"
 #include "loop/timer.h"
 
 #include <webpubsub/types.h>
 
 struct wps_worker;
 
-/* On a worker: fn(arg). NULL when out of memory. */
-struct wps_timer *plugin_timer_start(struct wps_worker *w, struct list *owner,
+/* On a worker: fn(arg). `owner` is where its timers begin, at first NULL. NULL
+ * when out of memory. */
+struct wps_timer *plugin_timer_start(struct wps_worker *w,
+                                     struct wps_timer **owner,
                                      uint64_t delay_ms, uint64_t repeat_ms,
                                      wps_fn fn, void *arg);
 /* On a client: fn(conn, arg); dies with it. */
@@ -21,6 +22,6 @@ struct wps_timer *plugin_timer_start_conn(struct wps_conn *conn,
                                           wps_conn_fn fn, void *arg);
 void plugin_timer_stop(struct wps_timer *t);
 /* Stop and free all of a client, or of a worker. */
-void plugin_timers_stop(struct list *owner, struct wps_worker *w);
+void plugin_timers_stop(struct wps_timer **owner, struct wps_worker *w);
 
 #endif

@@ -30,8 +30,8 @@ struct session {
   bool holding; /* until the replay has been sent */
   uint16_t replaced_code;
   uint16_t replaced_len;
-  char replaced_reason[123];
   char token[TICKET_LEN + 1];
+  char replaced_reason[];
 };
 
 int session_enable(struct wps_conn *c, const struct wps_session *opts)
@@ -45,7 +45,7 @@ int session_enable(struct wps_conn *c, const struct wps_session *opts)
   if (c->session != NULL)
     return WPS_EEXIST;
   pending_settle(&c->client); /* which is not numbered */
-  s = calloc(1, sizeof(*s));
+  s = calloc(1, sizeof(*s) + reason.len);
   if (s == NULL)
     return WPS_ENOMEM;
   s->retain_ms = opts->retain_ms;
