@@ -6,9 +6,11 @@
  * through post.h. One turn of the loop is:
  *
  *   poll -> watchers (sockets, timers, mailbox) -> deferred calls -> flushers
+ *        -> some chores
  *
- * where the last two repeat until neither has anything to do, so that effect,
- * ack and write happen in one turn.
+ * where deferred calls and flushers repeat until neither has anything to do, so
+ * that effect, ack and write happen in one turn. Chores are what can wait, and
+ * no turn is made long by them.
  *
  * Besides the numbered workers there is one main loop (index WORKER_MAIN) on
  * the thread that called workers_run(): signals, shutdown, and nothing of any
@@ -67,6 +69,11 @@ void worker_defer(struct wps_worker *w, struct defer *d);
 /* In the next turn instead, which then comes without sleeping: for work that is
  * cut into pieces, so that sockets get their turn in between. */
 void worker_defer_next(struct wps_worker *w, struct defer *d);
+/* Last, behind the flushers, and only as many in one turn as its budget allows,
+ * in order; the next one then comes without sleeping. For what comes in any
+ * number at once and is not to hold up those who are there: clients that arrive
+ * or go. */
+void worker_chore(struct wps_worker *w, struct defer *d);
 void defer_cancel(struct defer *d);
 bool defer_pending(const struct defer *d);
 

@@ -18,6 +18,7 @@ struct worker_private {
   ev_embed epoll;        /* on it                 */
   uint64_t tick_ms;      /* what `tick` is set for                          */
   struct list later;     /* worker_defer_next()                             */
+  struct list chores;    /* worker_chore()                                  */
   bool settled;          /* `end` has run and the poll comes next           */
   bool started;          /* thread runs                                     */
   struct post stop;
@@ -34,7 +35,7 @@ void worker_close(struct wps_worker *w);
 void worker_enter(struct wps_worker *w);
 /* Turns until the loop is broken, then once more what a turn ends with. */
 void worker_run(struct wps_worker *w);
-/* Deferred calls alone: between stop hooks. */
+/* Deferred calls alone, chores among them: between stop hooks. */
 void worker_run_deferred(struct wps_worker *w);
 /* Refuse posts from now on, and deliver all that were accepted. */
 void worker_shut_mailbox(struct wps_worker *w);

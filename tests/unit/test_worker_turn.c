@@ -106,12 +106,121 @@ START_TEST(turn_is_posts_then_deferred_then_flush_until_quiet)
 }
 END_TEST
 
+static void quit_run(struct defer *d)
+{
+  workers_quit(CONTAINER_OF(d, struct step, defer)->w->all);
+}
+
+struct mixed {
+  struct step *chores, *deferred;
+  struct counted_flusher *f;
+};
+
+static void mixed_post(void *arg)
+{
+  struct mixed *m = arg;
+
+  for (int i = 0; i < 4; i++)
+    worker_chore(m->chores[i].w, &m->chores[i].defer);
+  worker_chore(m->chores[0].w, &m->chores[0].defer);
+  defer_cancel(&m->chores[2].defer);
+  worker_defer(m->deferred->w, &m->deferred->defer);
+  m->f->work = 1;
+}
+
+START_TEST(chores_come_last_each_with_what_it_leads_to)
+{
+  struct workers *ws = workers_new(1);
+  struct wps_worker *w = workers_main(ws);
+  struct step a = {.w = w, .name = 'a'}, b = {.w = w, .name = 'b'};
+  struct step chores[] = {{.w = w, .name = 'x', .then = &b},
+                          {.w = w, .name = 'y'},
+                          {.w = w, .name = 'c'},
+                          {.w = w}};
+  struct counted_flusher f = {.name = '1'};
+  struct mixed m = {chores, &a, &f};
+
+  defer_init(&a.defer, step_run);
+  defer_init(&b.defer, step_run);
+  for (int i = 0; i < 3; i++)
+    defer_init(&chores[i].defer, step_run);
+  defer_init(&chores[3].defer, quit_run);
+  f.flusher.fn = flush;
+  worker_add_flusher(w, &f.flusher);
+  ck_assert_int_eq(worker_post_fn(w, mixed_post, &m), WPS_OK);
+  workers_run(ws);
+  ck_assert_str_eq(order, "a1xby");
+  workers_stop(ws);
+  workers_free(ws);
+}
+END_TEST
+
+enum { CHORES = 9, CHORE_US = 30 };
+
+struct crowd;
+struct crowd_chore {
+  struct defer defer;
+  struct crowd *crowd;
+  uint32_t turn;
+};
+
+struct crowd {
+  struct defer each_turn;
+  struct wps_worker *w;
+  struct crowd_chore chores[CHORES];
+  uint32_t turn, done;
+};
+
+static void crowd_turn(struct defer *d)
+{
+  struct crowd *c = CONTAINER_OF(d, struct crowd, each_turn);
+
+  c->turn++;
+  if (c->done < CHORES)
+    worker_defer_next(c->w, d);
+  else
+    workers_quit(c->w->all);
+}
+
+static void crowd_chore(struct defer *d)
+{
+  struct crowd *c = CONTAINER_OF(d, struct crowd_chore, defer)->crowd;
+  int64_t end = clock_now_us() + CHORE_US;
+
+  ck_assert_ptr_eq(d, &c->chores[c->done].defer);
+  c->chores[c->done++].turn = c->turn;
+  while (clock_now_us() < end)
+    ;
+}
+
+/* Others get their turn after as many of them as make 0.05 ms. */
+START_TEST(a_crowd_of_chores_is_many_turns)
+{
+  struct workers *ws = workers_new(1);
+  struct crowd c = {.w = workers_main(ws)};
+
+  defer_init(&c.each_turn, crowd_turn);
+  worker_defer(c.w, &c.each_turn);
+  for (int i = 0; i < CHORES; i++) {
+    c.chores[i].crowd = &c;
+    defer_init(&c.chores[i].defer, crowd_chore);
+    worker_chore(c.w, &c.chores[i].defer);
+  }
+  workers_run(ws);
+  ck_assert_uint_eq(c.done, CHORES);
+  for (int i = 2; i < CHORES; i++)
+    ck_assert_uint_gt(c.chores[i].turn, c.chores[i - 2].turn);
+  workers_stop(ws);
+  workers_free(ws);
+}
+END_TEST
+
 struct endless {
   struct defer defer;
   struct wps_worker *w;
   struct timer timer;
   uint32_t runs;
-  bool next_turn;
+  void (*again)(struct wps_worker *w, struct defer *d);
 };
 
 static void endless_run(struct defer *d)
@@ -119,10 +228,7 @@ static void endless_run(struct defer *d)
   struct endless *e = CONTAINER_OF(d, struct endless, defer);
 
   e->runs++;
-  if (e->next_turn)
-    worker_defer_next(e->w, d);
-  else
-    worker_defer(e->w, d);
+  e->again(e->w, d);
 }
 
 static void endless_due(struct timer *t)
@@ -134,7 +240,9 @@ static void endless_due(struct timer *t)
 START_TEST(endless_deferred_work_is_cut_into_turns)
 {
   struct workers *ws = workers_new(1);
-  struct endless e = {.w = workers_main(ws), .next_turn = _i == 1};
+  void (*const again[])(struct wps_worker *, struct defer *) = {
+      worker_defer, worker_defer_next, worker_chore};
+  struct endless e = {.w = workers_main(ws), .again = again[_i]};
 
   defer_init(&e.defer, endless_run);
   timer_init(&e.timer, endless_due);
@@ -166,13 +274,13 @@ static int defers_in_start(struct wps_worker *w, void *arg)
 
 static void defers_in_stop(struct wps_worker *w, void *arg)
 {
-  UNUSED(arg);
-  worker_defer(w, &life.stop.defer);
+  (arg == NULL ? worker_defer : worker_chore)(w, &life.stop.defer);
 }
 
 START_TEST(deferred_in_hooks_runs)
 {
-  struct worker_hooks hook = {defers_in_start, defers_in_stop, NULL};
+  struct worker_hooks hook = {defers_in_start, defers_in_stop,
+                              _i == 0 ? NULL : &life};
   struct workers *ws = workers_new(1);
 
   ck_assert_int_eq(workers_start(ws, &hook, 1), WPS_OK);
@@ -417,8 +525,10 @@ int main(void)
 
   tcase_set_timeout(tc, 60);
   tcase_add_test(tc, turn_is_posts_then_deferred_then_flush_until_quiet);
-  tcase_add_loop_test(tc, endless_deferred_work_is_cut_into_turns, 0, 2);
-  tcase_add_test(tc, deferred_in_hooks_runs);
+  tcase_add_test(tc, chores_come_last_each_with_what_it_leads_to);
+  tcase_add_test(tc, a_crowd_of_chores_is_many_turns);
+  tcase_add_loop_test(tc, endless_deferred_work_is_cut_into_turns, 0, 3);
+  tcase_add_loop_test(tc, deferred_in_hooks_runs, 0, 2);
   tcase_add_test(tc, timers_fire_and_never_early);
   tcase_add_test(tc, waiting_costs_few_turns);
   tcase_add_test(tc, timer_after_a_busy_callback_is_not_early);
