@@ -70,6 +70,8 @@ struct http_conn {
   uint32_t requests;
   struct timer timer; /* what it means depends on the state */
   struct defer defer;
+  struct defer turn;     /* to be read: the first request of a newcomer */
+  uint64_t turn_left_ms; /* of `timer`, which stands still meanwhile */
 
   /* Input is `in`, or while running what lies in the receive buffer; the latter
    * only while `in` is empty. */

@@ -75,6 +75,7 @@ bool http_conn_draining(const struct http_conn *hc)
 void http_conn_free(struct http_conn *hc)
 {
   defer_cancel(&hc->defer);
+  defer_cancel(&hc->turn);
   buf_free(&hc->in);
   buf_free(&hc->out);
   if (hc->out_body != NULL)
@@ -249,9 +250,9 @@ static void http_conn_ended(struct http_conn *hc, bool broken)
     http_conn_close(hc, broken);
 }
 
-static void http_readable(struct stream *s, void *arg)
+static void http_read(struct http_conn *hc)
 {
-  struct http_conn *hc = arg;
+  struct stream *s = hc->stream;
   unsigned char *scratch = hc->w->receive_buffer;
   size_t room = http_conn_room(hc);
   ssize_t n;
@@ -277,6 +278,39 @@ static void http_readable(struct stream *s, void *arg)
     hc->borrowed_len = (size_t)n;
   }
   http_conn_run(hc);
+}
+
+/* A newcomer's first request, its TLS handshake included, is the dearest thing
+ * a client does, and they come in crowds. So each waits for its turn behind
+ * those who are there. Until then it is not watched, lest each poll says again
+ * that there is something to read; nor is that wait counted as its own. */
+static void http_wait_for_turn(struct http_conn *hc)
+{
+  stream_want_read(hc->stream, false);
+  hc->turn_left_ms = timer_left_ms(hc->w, &hc->timer);
+  timer_stop(hc->w, &hc->timer);
+  worker_chore(hc->w, &hc->turn);
+}
+
+static void http_turn_came(struct defer *d)
+{
+  struct http_conn *hc = CONTAINER_OF(d, struct http_conn, turn);
+
+  if (hc->turn_left_ms != 0)
+    timer_start(hc->w, &hc->timer, hc->turn_left_ms);
+  stream_want_read(hc->stream, true);
+  http_read(hc);
+}
+
+static void http_readable(struct stream *s, void *arg)
+{
+  struct http_conn *hc = arg;
+
+  UNUSED(s);
+  if (hc->state == HTTP_HEAD && hc->requests == 0)
+    http_wait_for_turn(hc);
+  else
+    http_read(hc);
 }
 
 static void http_writable(struct stream *s, void *arg)
@@ -358,6 +392,7 @@ void http_accepted(void *arg, struct wps_worker *w, struct stream *s,
   buf_init(&hc->in, head_max > HTTP_READ_AHEAD ? head_max : HTTP_READ_AHEAD);
   buf_init(&hc->out, 0);
   defer_init(&hc->defer, http_deferred);
+  defer_init(&hc->turn, http_turn_came);
   timer_init(&hc->timer, http_timeout);
   list_add_tail(&w->http->conns, &hc->node);
   timer_start(w, &hc->timer, server->settings.first_byte_ms);
@@ -412,7 +447,8 @@ bool http_worker_busy(const struct wps_worker *w)
        l != NULL && l != &hw->conns; l = l->next) {
     const struct http_conn *hc = CONTAINER_OF(l, struct http_conn, node);
 
-    if (hc->state == HTTP_HANDLER || hc->state == HTTP_ANSWER)
+    if (hc->state == HTTP_HANDLER || hc->state == HTTP_ANSWER ||
+        defer_pending(&hc->turn))
       return true;
   }
   return false;

@@ -28,6 +28,15 @@ bool timer_running(const struct timer *t)
   return !list_empty(&t->node);
 }
 
+uint64_t timer_left_ms(const struct wps_worker *w, const struct timer *t)
+{
+  uint64_t now_ms = (uint64_t)w->now_us / 1000;
+
+  if (!timer_running(t))
+    return 0;
+  return t->due_ms > now_ms ? t->due_ms - now_ms : 1;
+}
+
 int timers_init(struct timers *ts, uint64_t now_ms)
 {
   ts->now_ms = now_ms;

@@ -35,6 +35,8 @@ void timer_init(struct timer *t, void (*fn)(struct timer *self));
 void timer_start(struct wps_worker *w, struct timer *t, uint64_t delay_ms);
 void timer_stop(struct wps_worker *w, struct timer *t); /* harmless when idle */
 bool timer_running(const struct timer *t);
+/* Until it is due, at least 1; 0: it is not running. */
+uint64_t timer_left_ms(const struct wps_worker *w, const struct timer *t);
 
 /* For worker.c: */
 int timers_init(struct timers *ts, uint64_t now_ms);

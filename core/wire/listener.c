@@ -17,15 +17,11 @@
 #include "wire/addr.h"
 #include "wire/stream.h"
 
-enum {
-  BACKLOG = 4096,
-  ACCEPTS_PER_TURN = 64,
-  PAUSE_MS = 100,
-  LOG_EVERY_US = 10 * 1000 * 1000
-};
+enum { BACKLOG = 4096, PAUSE_MS = 100, LOG_EVERY_US = 10 * 1000 * 1000 };
 
 struct listener {
   struct io io;
+  struct defer turn;  /* to accept one */
   struct timer pause; /* runs while accepting rests */
   struct listener_group *group;
   struct wps_worker *worker; /* NULL: not started */
@@ -274,6 +270,7 @@ static void listener_resume(struct timer *t)
  * the client stays in the queue and the descriptor stays readable. */
 static void listener_pause(struct listener *l, int error)
 {
+  defer_cancel(&l->turn);
   io_want(l->worker, &l->io, 0);
   timer_start(l->worker, &l->pause, PAUSE_MS);
   listener_log(l, error);
@@ -312,38 +309,50 @@ static bool client_has_gone(int error)
   }
 }
 
+/* Each client is a chore of its own behind the handshakes of those before it:
+ * when these take all the time there is for newcomers, the queue is the
+ * kernel's. */
+static void listener_turn(struct defer *d)
+{
+  struct listener *l = CONTAINER_OF(d, struct listener, turn);
+  char remote[ADDR_TEXT_MAX];
+  struct stream *s;
+  struct addr from;
+  size_t len;
+  int fd = listener_accept_one(l, &from);
+
+  if (fd < 0) {
+    if (client_has_gone(errno))
+      worker_chore(l->worker, &l->turn);
+    else if (errno == EAGAIN || errno == EWOULDBLOCK)
+      io_want(l->worker, &l->io, WPS_READ);
+    else
+      listener_pause(l, errno);
+    return;
+  }
+  worker_chore(l->worker, &l->turn);
+  s = stream_new(fd, l->group->tls);
+  if (s == NULL) {
+    listener_pause(l, ENOMEM);
+    return;
+  }
+  if (is_local(l->group)) {
+    /* What a client has bound its end to is of no interest. */
+    from.len = 0;
+    from.sa.any.sa_family = AF_UNIX;
+  }
+  len = addr_format(&from, remote);
+  l->fn(l->arg, l->worker, s, (struct wps_str){remote, len}, l->group);
+}
+
+/* Not watched until its turn has come, lest each poll says it again. */
 static void listener_ready(struct io *io, uint32_t events)
 {
   struct listener *l = CONTAINER_OF(io, struct listener, io);
 
   UNUSED(events);
-  for (int i = 0; i < ACCEPTS_PER_TURN && l->worker != NULL; i++) {
-    char remote[ADDR_TEXT_MAX];
-    struct stream *s;
-    struct addr from;
-    size_t len;
-    int fd = listener_accept_one(l, &from);
-
-    if (fd < 0) {
-      if (client_has_gone(errno))
-        continue;
-      if (errno != EAGAIN && errno != EWOULDBLOCK)
-        listener_pause(l, errno);
-      return;
-    }
-    s = stream_new(fd, l->group->tls);
-    if (s == NULL) {
-      listener_pause(l, ENOMEM);
-      return;
-    }
-    if (is_local(l->group)) {
-      /* What a client has bound its end to is of no interest. */
-      from.len = 0;
-      from.sa.any.sa_family = AF_UNIX;
-    }
-    len = addr_format(&from, remote);
-    l->fn(l->arg, l->worker, s, (struct wps_str){remote, len}, l->group);
-  }
+  io_want(l->worker, &l->io, 0);
+  worker_chore(l->worker, &l->turn);
 }
 
 int listener_start(struct listener_group *g, struct wps_worker *w, accept_fn fn,
@@ -360,6 +369,7 @@ int listener_start(struct listener_group *g, struct wps_worker *w, accept_fn fn,
   l->fn = fn;
   l->arg = arg;
   timer_init(&l->pause, listener_resume);
+  defer_init(&l->turn, listener_turn);
   io_init(&l->io, l->fd, listener_ready);
   io_want(w, &l->io, WPS_READ);
   return WPS_OK;
@@ -372,6 +382,7 @@ void listener_stop(struct listener_group *g, struct wps_worker *w)
   if (l->worker == NULL)
     return;
   timer_stop(w, &l->pause);
+  defer_cancel(&l->turn);
   if (is_local(g))
     io_leave(w, &l->io);
   else

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "tests/unit/http_rig.h"
 
@@ -493,6 +494,51 @@ START_TEST(test_no_first_byte)
 }
 END_TEST
 
+enum { CROWD_MS = 200 };
+
+struct crowded {
+  struct defer before;
+  int fd;
+  uint32_t left;
+};
+
+static void crowd_takes_time(struct defer *d)
+{
+  struct crowded *c = CONTAINER_OF(d, struct crowded, before);
+  int64_t end = clock_now_us() + CROWD_MS * 1000;
+
+  while (clock_now_us() < end)
+    ;
+  if (c->left-- > 0)
+    worker_chore(worker_current(), d);
+}
+
+static void ask_behind_crowd(void *arg)
+{
+  struct crowded *c = arg;
+
+  say(c->fd, "GET /api/health HTTP/1.1\r\n" CLOSE);
+  worker_chore(worker_current(), &c->before);
+}
+
+/* It has said everything in time; that others were before it is our affair. */
+START_TEST(test_waiting_for_its_turn_is_not_silence)
+{
+  struct crowded c = {.left = 1};
+  char *text;
+
+  server.settings.first_byte_ms = 3 * CROWD_MS / 2;
+  rig_run();
+  c.fd = dial();
+  turns(2);
+  defer_init(&c.before, crowd_takes_time);
+  on_worker(ws, 0, ask_behind_crowd, &c);
+  text = hear_all(c.fd);
+  expect_head(text, "HTTP/1.1 200 OK\r\n");
+  free(text);
+}
+END_TEST
+
 START_TEST(test_slow_head)
 {
   char *text;
@@ -644,6 +690,7 @@ int main(void)
   tcase_add_test(tc, test_stop);
   tcase_add_test(own, test_answer_deadline);
   tcase_add_test(own, test_no_first_byte);
+  tcase_add_test(own, test_waiting_for_its_turn_is_not_silence);
   tcase_add_test(own, test_slow_head);
   tcase_add_test(own, test_slow_body);
   tcase_add_test(own, test_idle);

@@ -113,6 +113,24 @@ END_TEST
 
 /* The cached time of the turn is 400 ms old when the timer is started, and the
  * clock stands between two ticks. */
+START_TEST(tells_what_is_left)
+{
+  struct probe p = {.fired = 0};
+
+  timer_init(&p.timer, probe_fire);
+  w.now_us = fake_us;
+  ck_assert_uint_eq(timer_left_ms(&w, &p.timer), 0);
+  timer_start(&w, &p.timer, 100);
+  ck_assert_uint_eq(timer_left_ms(&w, &p.timer), 100);
+  w.now_us += 40500;
+  ck_assert_uint_eq(timer_left_ms(&w, &p.timer), 60);
+  w.now_us += 60000; /* due, and not run yet */
+  ck_assert_uint_eq(timer_left_ms(&w, &p.timer), 1);
+  timer_stop(&w, &p.timer);
+  ck_assert_uint_eq(timer_left_ms(&w, &p.timer), 0);
+}
+END_TEST
+
 START_TEST(never_early_in_a_long_turn)
 {
   struct probe p = {0};
@@ -352,6 +370,7 @@ int main(void)
   tcase_add_test(tc, fires_once_when_due);
   tcase_add_test(tc, zero_delay_is_the_next_tick);
   tcase_add_test(tc, stop_and_restart);
+  tcase_add_test(tc, tells_what_is_left);
   tcase_add_test(tc, never_early_in_a_long_turn);
   tcase_add_test(tc, far_delays_are_cut);
   tcase_add_test(tc, callback_stops_one_of_the_same_tick);
