@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "base/utf8.h"
 #include "conn/client_events.h"
+#include "conn/inbound.h"
 #include "conn/linger.h"
 #include "conn/membership.h"
 #include "conn/session.h"
@@ -81,7 +82,7 @@ static void begin_end(struct wps_conn *c, uint16_t code, struct wps_str told)
   free(c->end_told);
   c->end_told = told.len != 0 ? str_dup(told) : NULL;
   timer_stop(c->worker, &c->timer);
-  worker_defer(c->worker, &c->finish);
+  worker_chore(c->worker, &c->finish);
 }
 
 /* Close frame, lingering socket, end. */
@@ -234,6 +235,14 @@ static void detach_or_end(struct wps_conn *c, uint16_t code,
   begin_end(c, code, reason);
 }
 
+/* As if the end had come a little later: until then it is as open as any client
+ * of which nothing is read. */
+void conn_lost(struct wps_conn *c)
+{
+  inbound_hold(c, CONN_HELD_LOST, true);
+  worker_chore(c->worker, &c->finish);
+}
+
 void conn_socket_lost(struct wps_conn *c, const char *why)
 {
   struct stream *s = c->stream;
@@ -246,6 +255,7 @@ void conn_socket_lost(struct wps_conn *c, const char *why)
   len = snprintf(text, sizeof(text), "%s", why);
   c->stream = NULL;
   c->out.stream = NULL;
+  c->flags &= (uint16_t)~CONN_HELD_LOST;
   outbound_clear(&c->out, c->worker);
   frame_in_release(c->worker->conns->frames, &c->in);
   stream_close(s, false);
@@ -307,6 +317,12 @@ void conn_finish(struct defer *self)
 {
   struct wps_conn *c = CONTAINER_OF(self, struct wps_conn, finish);
 
+  if ((c->flags & CONN_HELD_LOST) != 0) {
+    const char *error = stream_error(c->stream);
+
+    conn_socket_lost(c,
+                     error[0] != '\0' ? error : "the client closed the socket");
+  }
   if (c->close_cause != 0 && conn_alive(c)) {
     close_by_cause(c);
     return; /* which has queued the end */

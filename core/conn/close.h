@@ -20,6 +20,8 @@ void conn_close_failed(struct wps_conn *c, int status);
 /* Bad framing (1002, 1007, 1009). */
 void conn_close_framing(struct wps_conn *c, uint16_t code, struct wps_str why);
 
+/* Reading has found the end of the socket: as below, when its turn comes. */
+void conn_lost(struct wps_conn *c);
 /* The socket broke or fell silent: detach where a session waits, else end. */
 void conn_socket_lost(struct wps_conn *c, const char *why);
 /* A close frame came: answered; then as above. */

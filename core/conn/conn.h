@@ -54,7 +54,8 @@ enum {
   CONN_EVENT_FAILED = 1 << 6, /* what the subprotocol does is its answer to */
                               /*   a failed event                          */
   CONN_HELD_PLUGIN = 1 << 7,  /* its socket is not read: conn->hold ...    */
-  CONN_HELD_EVENTS = 1 << 8   /* ... and too many of its events wait       */
+  CONN_HELD_EVENTS = 1 << 8,  /* ... too many of its events wait ...       */
+  CONN_HELD_LOST = 1 << 9     /* ... it has ended, which waits for its turn */
 };
 
 struct wps_conn {
@@ -210,7 +211,8 @@ static inline bool conn_alive(const struct wps_conn *c)
 
 static inline bool conn_held(const struct wps_conn *c)
 {
-  return (c->flags & (CONN_HELD_PLUGIN | CONN_HELD_EVENTS)) != 0;
+  return (c->flags & (CONN_HELD_PLUGIN | CONN_HELD_EVENTS | CONN_HELD_LOST)) !=
+         0;
 }
 
 /* One log record with hub, connection and user. */

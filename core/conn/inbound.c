@@ -170,8 +170,7 @@ static void readable(struct stream *s, void *arg)
     if (n == STREAM_AGAIN)
       return;
     if (n <= 0) {
-      conn_socket_lost(c, n == 0 ? "the client closed the socket"
-                                 : stream_error(s));
+      conn_lost(c);
       return;
     }
     c->heard_us = w->now_us;

@@ -12,6 +12,7 @@ static void linger_free(struct linger *l, bool reset)
 
   list_remove(&l->node);
   timer_stop(w, &l->timer);
+  defer_cancel(&l->turn);
   frame_in_release(w->conns->frames, &l->in);
   outbound_clear(&l->out, w);
   stream_close(l->stream, reset);
@@ -84,14 +85,16 @@ static void closed(void *arg, uint16_t code, struct wps_str reason)
 static const struct frame_in_ops in_ops = {pass_message, pass_control,
                                            pass_control, closed};
 
-static void readable(struct stream *s, void *arg)
+static void turn_came(struct defer *d)
 {
-  struct linger *l = arg;
+  struct linger *l = CONTAINER_OF(d, struct linger, turn);
+  struct stream *s = l->stream;
   struct wps_worker *w = l->worker;
   struct frame_in_limits limits = inbound_limits(w->conns->server);
   ssize_t n = stream_read(s, w->receive_buffer, WORKER_RECEIVE_BUFFER);
   const char *why;
 
+  stream_want_read(s, true);
   if (n == STREAM_AGAIN)
     return;
   if (n <= 0) {
@@ -106,6 +109,16 @@ static void readable(struct stream *s, void *arg)
     l->deaf = true;
   if ((l->peer_closed || l->deaf) && l->out.count == 0)
     written(l);
+}
+
+/* Nobody waits for what it says: it is read when those who are there have been
+ * served. */
+static void readable(struct stream *s, void *arg)
+{
+  struct linger *l = arg;
+
+  stream_want_read(s, false);
+  worker_chore(l->worker, &l->turn);
 }
 
 static void writable(struct stream *s, void *arg)
@@ -129,6 +142,7 @@ static struct linger *linger_new(struct wps_worker *w, struct stream *stream)
   l->worker = w;
   l->stream = stream;
   outbound_init(&l->out, &out_ops);
+  defer_init(&l->turn, turn_came);
   timer_init(&l->timer, expired);
   timer_start(w, &l->timer, w->conns->server->limits.close_timeout_ms);
   list_add_tail(&w->conns->lingers, &l->node);
@@ -138,7 +152,9 @@ static struct linger *linger_new(struct wps_worker *w, struct stream *stream)
 struct linger *linger_take(struct wps_conn *c)
 {
   struct linger *l = linger_new(c->worker, c->stream);
+  bool held = conn_held(c);
 
+  c->flags &= (uint16_t)~CONN_HELD_LOST;
   c->stream = NULL;
   c->out.stream = NULL;
   if (l == NULL) {
@@ -148,7 +164,7 @@ struct linger *linger_take(struct wps_conn *c)
   outbound_move(&l->out, &c->out, c->worker);
   l->out.stream = l->stream;
   stream_set_ops(l->stream, &stream_ops, l);
-  if (conn_held(c))
+  if (held)
     stream_want_read(l->stream, true); /* there is the peer's close frame */
   return l;
 }
