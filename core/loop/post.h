@@ -2,7 +2,8 @@
 /* loop/post.h - mailboxes: run a function on another worker.
  *
  * Posts of one thread to one worker run in order. Several posts cost one
- * wake-up. A stopped worker refuses.
+ * wake-up: the other one is woken when what a turn leads to has been posted. A
+ * stopped worker refuses.
  */
 #ifndef WPS_LOOP_POST_H
 #define WPS_LOOP_POST_H

@@ -134,6 +134,36 @@ static bool run_flushers(struct wps_worker *w)
   return any;
 }
 
+/* ---- waking others ---- */
+
+void worker_wake(struct wps_worker *w)
+{
+  struct wps_worker *self = current;
+
+  if (self != NULL && self->private_->in_turn && self->all == w->all &&
+      w->index < WORKERS_MAX)
+    self->private_->to_wake |= UINT64_C(1) << w->index;
+  else
+    ev_async_send(w->loop, &w->private_->wake);
+}
+
+/* Those sleep on while this turn runs, and their loops live as long as any
+ * thread of a worker. */
+static void wake_others(struct wps_worker *self)
+{
+  uint64_t workers = self->private_->to_wake;
+
+  self->private_->to_wake = 0;
+  for (; workers != 0; workers &= workers - 1) {
+    struct wps_worker *w =
+        workers_at(self->all, (uint32_t)__builtin_ctzll(workers));
+
+    ev_async_send(w->loop, &w->private_->wake);
+  }
+}
+
+/* ---- settling ---- */
+
 /* False when the bound was met before there was nothing left to do. */
 static bool worker_settle(struct wps_worker *w)
 {
@@ -141,6 +171,8 @@ static bool worker_settle(struct wps_worker *w)
     bool any;
 
     run_round(w);
+    /* They flush their part while we flush ours. */
+    wake_others(w);
     any = run_flushers(w);
     if (!any && list_empty(&w->deferred))
       return true;
@@ -178,6 +210,7 @@ static void turn_begin(struct ev_loop *loop, ev_check *watcher, int revents)
   UNUSED(revents);
   w->now_us = clock_now_us();
   w->private_->settled = false;
+  w->private_->in_turn = true;
   ev_idle_stop(loop, &w->private_->restless);
   list_move(&w->private_->later, &w->deferred);
 }
@@ -213,6 +246,8 @@ static void turn_end(struct ev_loop *loop, ev_prepare *watcher, int revents)
   if (!worker_settle(w) || !worker_do_chores(w))
     worker_stay_awake(w);
   tick_arm(w);
+  w->private_->in_turn = false;
+  wake_others(w);
   w->private_->settled = true;
 }
 
@@ -230,11 +265,6 @@ static void restless_due(struct ev_loop *loop, ev_idle *watcher, int revents)
 }
 
 /* ---- mailbox ---- */
-
-void worker_wake(struct wps_worker *w)
-{
-  ev_async_send(w->loop, &w->private_->wake);
-}
 
 /* False when the bound was met. */
 static bool mailbox_drain(struct wps_worker *w, size_t max)
@@ -350,5 +380,7 @@ void worker_run(struct wps_worker *w)
   ev_now_update(w->loop);
   w->now_us = clock_now_us();
   ev_run(w->loop, 0);
+  w->private_->in_turn = false;
   worker_settle(w);
+  wake_others(w);
 }

@@ -19,6 +19,8 @@ struct worker_private {
   uint64_t tick_ms;      /* what `tick` is set for                          */
   struct list later;     /* worker_defer_next()                             */
   struct list chores;    /* worker_chore()                                  */
+  uint64_t to_wake;      /* workers with posts from this turn               */
+  bool in_turn;          /* so that `to_wake` will be seen to               */
   bool settled;          /* `end` has run and the poll comes next           */
   bool started;          /* thread runs                                     */
   struct post stop;
@@ -40,7 +42,9 @@ void worker_run_deferred(struct wps_worker *w);
 /* Refuse posts from now on, and deliver all that were accepted. */
 void worker_shut_mailbox(struct wps_worker *w);
 
-/* Thread: any; the mailbox must be held open by the caller. */
+/* There is mail for it. Inside a turn it is woken at its end, so that it finds
+ * all that the turn has for it at once. Thread: any; the mailbox must be held
+ * open by the caller. */
 void worker_wake(struct wps_worker *w);
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "loop/thread.h"
 
 /* ---- start and stop ---- */
@@ -96,6 +97,65 @@ START_TEST(bad_counts_are_refused)
 END_TEST
 
 /* ---- posts ---- */
+
+enum { BATCH = 5 };
+
+struct batched {
+  struct post post;
+  struct batch *batch;
+  int64_t turn_us;
+};
+
+struct batch {
+  struct batched items[BATCH];
+  struct workers *workers;
+  uint32_t arrived;
+  sem_t done;
+};
+
+static void batched_run(struct post *post)
+{
+  struct batched *b = CONTAINER_OF(post, struct batched, post);
+
+  b->turn_us = worker_current()->now_us;
+  if (++b->batch->arrived == BATCH)
+    sem_post(&b->batch->done);
+}
+
+static void post_batch(void *arg)
+{
+  struct batch *batch = arg;
+
+  for (int i = 0; i < BATCH; i++) {
+    int64_t end = clock_now_us() + 2000;
+
+    batch->items[i].batch = batch;
+    batch->items[i].post.fn = batched_run;
+    ck_assert(
+        worker_post(workers_at(batch->workers, 1), &batch->items[i].post));
+    while (clock_now_us() < end)
+      ;
+  }
+}
+
+/* However long a turn takes: the other worker is to flush them together. */
+START_TEST(posts_of_one_turn_arrive_in_one_turn)
+{
+  struct batch batch = {.workers = workers_new(2)};
+
+  ck_assert_int_eq(sem_init(&batch.done, 0, 0), 0);
+  ck_assert_int_eq(workers_start(batch.workers, NULL, 0), WPS_OK);
+  ck_assert_int_eq(
+      worker_post_fn(workers_at(batch.workers, 0), post_batch, &batch), WPS_OK);
+  while (sem_wait(&batch.done) != 0)
+    ;
+  workers_stop(batch.workers);
+  for (int i = 1; i < BATCH; i++)
+    ck_assert_int_eq(batch.items[i].turn_us, batch.items[0].turn_us);
+  workers_free(batch.workers);
+  sem_destroy(&batch.done);
+}
+END_TEST
 
 enum { SENDERS = 4, POSTS = 5000 };
 
@@ -370,6 +430,7 @@ int main(void)
   tcase_set_timeout(tc, 60);
   tcase_add_test(tc, hooks_run_in_order_and_back);
   tcase_add_test(tc, failed_hook_fails_the_start);
+  tcase_add_test(tc, posts_of_one_turn_arrive_in_one_turn);
   tcase_add_test(tc, bad_counts_are_refused);
   tcase_add_test(tc, posts_arrive_in_order_of_each_sender);
   tcase_add_test(tc, posts_go_round);
