@@ -44,6 +44,9 @@ static const char *const level_choices[] = {"error", "warn", "info", "debug",
 static const char *const format_choices[] = {"text", "json", NULL};
 static const char *const system_event_choices[] = {"connect", "connected",
                                                    "disconnected", NULL};
+static const char *const presence_event_choices[] = {"joined", "left", NULL};
+static const char *const request_event_choices[] = {"join", "leave", "publish",
+                                                    NULL};
 
 static const struct wps_config_item tls_items[] = {
     {.key = "certificate",
@@ -136,6 +139,10 @@ static const struct wps_config_item websocket_items[] = {
              "silent for two intervals, and 30s at least, is dropped"),
     DURATION("close_timeout", "5s", 100, 1 * MINUTE,
              "how long a client may take to answer a close frame"),
+    {.key = "default_hub",
+     .type = WPS_CONF_STRING,
+     .help = "where clients of /client go that name no hub; they are refused "
+             "when left out"},
 };
 static const struct wps_config_schema websocket_schema =
     WPS_CONFIG_SCHEMA(websocket_items);
@@ -223,6 +230,23 @@ static const struct wps_config_item handler_items[] = {
      .flags = WPS_CONF_LIST,
      .choices = system_event_choices,
      .help = "system events it takes; none when left out"},
+    {.key = "presence_events",
+     .type = WPS_CONF_ENUM,
+     .flags = WPS_CONF_LIST,
+     .choices = presence_event_choices,
+     .help = "what it hears of clients that come into groups and go; nothing "
+             "when left out"},
+    {.key = "presence_groups",
+     .type = WPS_CONF_STRING,
+     .flags = WPS_CONF_LIST,
+     .help = "patterns of the groups that it hears of, as in roles (* and ? "
+             "within, ** across dots); all when left out"},
+    {.key = "request_events",
+     .type = WPS_CONF_ENUM,
+     .flags = WPS_CONF_LIST,
+     .choices = request_event_choices,
+     .help = "what clients may do only when it says yes, each time; plugins "
+             "for servers that connect here take them"},
 };
 const struct wps_config_schema handler_schema =
     WPS_CONFIG_SCHEMA(handler_items);

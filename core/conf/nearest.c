@@ -116,7 +116,6 @@ const char *unserved(struct wps_str word)
   static const char *const words[][2] = {
       {"event_listeners",
        "this version has no event listeners; events go to `event_handlers`"},
-      {"presence_events", "this version has no presence events of groups"},
       {"managedIdentity", "managed identities are there in Azure only"},
   };
   size_t i;

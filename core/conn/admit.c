@@ -9,6 +9,7 @@
 #include "base/rand.h"
 #include "base/str.h"
 #include "conn/client_events.h"
+#include "conn/event_handlers.h"
 #include "conn/linger.h"
 #include "msg/event.h"
 #include "msg/message.h"
@@ -143,6 +144,8 @@ static bool read_hub_name(struct admission *a, size_t *len)
 
   if (!str_istarts(path, hubs_path)) {
     name = request_api.query(a->req, "hub");
+    if (name.ptr == NULL)
+      name = a->worker->conns->server->default_hub;
     if (name.ptr == NULL || name.len >= sizeof(a->req->hub_room))
       return false;
     memcpy(a->req->hub_room, name.ptr, name.len);
@@ -391,23 +394,23 @@ static void connect_replied(void *arg, struct reply_result *result)
 
 static void ask_upstream(struct admission *a)
 {
-  const struct hub_handler *h =
-      handler_for_system(a->settings, WPS_EVENT_CONNECT);
   struct wps_event event = {.struct_size = sizeof(event),
                             .type = WPS_EVENT_CONNECT,
                             .hub = a->req->hub,
                             .conn = str_from(a->id),
                             .subprotocol = a->chosen.selected,
                             .req = a->req};
+  const struct hub_handler *h;
 
-  if (h == NULL) {
-    conn_open(a);
-    return;
-  }
   if (a->who != NULL) {
     event.user = a->who->view.user;
     event.claims = a->who->view.claims;
     event.claim_count = a->who->view.claim_count;
+  }
+  h = handler_for(a->worker, a->settings, &event);
+  if (h == NULL) {
+    conn_open(a);
+    return;
   }
   a->note = note_new();
   if (a->note != NULL)

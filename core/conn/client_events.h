@@ -15,13 +15,6 @@ struct client_events;
 struct note;
 struct reply_result;
 
-/* Which handler takes it; the first that matches, NULL: none. Names are
- * compared in any case (azure-server.md 2). */
-const struct hub_handler *handler_for_system(const struct hub_settings *s,
-                                             uint32_t type);
-const struct hub_handler *handler_for_user(const struct hub_settings *s,
-                                           struct wps_str name);
-
 /* A line about an event with hub, connection, user, name, and `cause`
  * ({NULL,0}: none). */
 void event_log(uint32_t level, const struct wps_event *event,
@@ -48,6 +41,12 @@ void client_events_connected(struct wps_conn *c);
 int client_events_message(struct wps_conn *c,
                           const struct wps_client_event *event,
                           wps_answer_fn done, void *arg, uint64_t tag);
+/* hub->ask of the ABI. */
+int client_events_ask(struct wps_conn *c, const struct wps_client_request *what,
+                      wps_conn_done_fn done, void *arg, uint64_t tag);
+/* It is in a group now (WPS_EVENT_JOINED), or no more (LEFT). */
+void client_events_presence(struct wps_conn *c, uint32_t type,
+                            struct wps_str group);
 /* The client has ended: the disconnected event follows what is waiting, or
  * limits.events_after_end. Takes c->events away. */
 void client_events_end(struct wps_conn *c, uint16_t code,

@@ -45,8 +45,20 @@ static const char *cause_name(uint32_t cause)
   return cause < ARRAY_LEN(names) ? names[cause] : "?";
 }
 
-static void log_end(const struct wps_conn *c, const char *message,
-                    uint16_t code, struct wps_str reason, const char *cause)
+enum end { END_BY_PLUGIN, END_BY_CORE, END_BY_CLIENT, END_DETACHED, END_LATE };
+
+/* For a client, and for a peer, which has no session. */
+static const char *const end_texts[][2] = {
+    [END_BY_PLUGIN] = {"client closed by its subprotocol",
+                       "peer closed by its plugin"},
+    [END_BY_CORE] = {"client closed", "peer closed"},
+    [END_BY_CLIENT] = {"client disconnected", "peer disconnected"},
+    [END_DETACHED] = {"client detached", ""},
+    [END_LATE] = {"session expired", ""},
+};
+
+static void log_end(const struct wps_conn *c, enum end end, uint16_t code,
+                    struct wps_str reason, const char *cause)
 {
   char digits[LOG_NUMBER_ROOM];
   struct log_field fields[] = {{"code", log_number(digits, code)},
@@ -55,7 +67,8 @@ static void log_end(const struct wps_conn *c, const char *message,
 
   if (!log_enabled(WPS_LOG_INFO))
     return;
-  conn_log(c, WPS_LOG_INFO, message, fields, ARRAY_LEN(fields));
+  conn_log(c, WPS_LOG_INFO, end_texts[end][(c->flags & CONN_PEER) != 0], fields,
+           ARRAY_LEN(fields));
 }
 
 /* Give the socket away. The input goes along unless frames are just being read
@@ -85,13 +98,19 @@ static void begin_end(struct wps_conn *c, uint16_t code, struct wps_str told)
   worker_chore(c->worker, &c->finish);
 }
 
+/* What it is owed comes first. False: deliver() has ended it meanwhile. */
+static bool still_alive(struct wps_conn *c)
+{
+  pending_settle(&c->client);
+  return conn_alive(c);
+}
+
 /* Close frame, lingering socket, end. */
 static struct linger *close_socket(struct wps_conn *c, uint16_t code,
                                    struct wps_str reason)
 {
   if (c->stream == NULL)
     return NULL;
-  pending_settle(&c->client);
   /* Without memory for a close frame the socket just ends. */
   if (outbound_close(&c->out, c->worker, code, reason) != WPS_OK)
     outbound_drop_unsent(&c->out, c->worker);
@@ -100,10 +119,10 @@ static struct linger *close_socket(struct wps_conn *c, uint16_t code,
 
 void conn_close(struct wps_conn *c, uint16_t code, struct wps_str reason)
 {
-  if (!conn_alive(c))
+  if (!conn_alive(c) || !still_alive(c))
     return;
   reason = utf8_cut(reason, 123);
-  log_end(c, "client closed by its subprotocol", code, reason, "subprotocol");
+  log_end(c, END_BY_PLUGIN, code, reason, "subprotocol");
   close_socket(c, code, reason);
   /* azure-server.md 3.9 */
   begin_end(c, code,
@@ -133,10 +152,10 @@ static struct linger *close_core(struct wps_conn *c, uint32_t cause, int status,
 
   ask_for_last_words(c, &how);
   /* closing() may have closed the client itself. */
-  if (!conn_alive(c))
+  if (!conn_alive(c) || !still_alive(c))
     return NULL;
   how.reason = utf8_cut(how.reason, 123);
-  log_end(c, "client closed", (uint16_t)how.code, how.told, cause_name(cause));
+  log_end(c, END_BY_CORE, (uint16_t)how.code, how.told, cause_name(cause));
   l = close_socket(c, (uint16_t)how.code, how.reason);
   begin_end(c, (uint16_t)how.code, how.told);
   return l;
@@ -225,13 +244,13 @@ static void detach_or_end(struct wps_conn *c, uint16_t code,
   if (keeps(c, code)) {
     if (c->state != WPS_CONN_DETACHED)
       return; /* closed inside detached() */
-    log_end(c, "client detached", code, reason, cause);
+    log_end(c, END_DETACHED, code, reason, cause);
     session_wait(c);
     return;
   }
   if (!conn_alive(c))
     return;
-  log_end(c, "client disconnected", code, reason, cause);
+  log_end(c, END_BY_CLIENT, code, reason, cause);
   begin_end(c, code, reason);
 }
 
@@ -270,7 +289,7 @@ void conn_peer_closed(struct wps_conn *c, uint16_t code, struct wps_str reason)
 {
   struct linger *l;
 
-  if (c->state != WPS_CONN_OPEN)
+  if (c->state != WPS_CONN_OPEN || !still_alive(c) || c->stream == NULL)
     return;
   l = close_socket(c, code, STR_NONE);
   if (l != NULL)
@@ -284,7 +303,7 @@ void conn_retention_over(struct wps_conn *c)
 
   if (c->state != WPS_CONN_DETACHED)
     return;
-  log_end(c, "session expired", 1006, told, "retention");
+  log_end(c, END_LATE, 1006, told, "retention");
   begin_end(c, 1006, told);
 }
 
@@ -334,7 +353,7 @@ void conn_finish(struct defer *self)
 void conn_end_now(struct wps_conn *c)
 {
   if (conn_alive(c)) {
-    log_end(c, "client closed", 1001, STR("ServiceReload"),
+    log_end(c, END_BY_CORE, 1001, STR("ServiceReload"),
             cause_name(WPS_CLOSED_SHUTDOWN));
     begin_end(c, 1001, STR("ServiceReload"));
   }

@@ -79,9 +79,9 @@ static int join(struct wps_conn *c, const struct command *what)
   int rc = WPS_OK;
 
   for (size_t i = 0; i < what->group_count && rc == WPS_OK; i++) {
-    struct wps_member *m;
+    uint64_t serial;
 
-    rc = membership_begin(c, what->groups[i], NULL, WPS_BY_COMMAND, &m);
+    rc = membership_begin(c, what->groups[i], NULL, WPS_BY_COMMAND, &serial);
   }
   return rc;
 }

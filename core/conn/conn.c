@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/fault.h"
+#include "base/str.h"
 #include "conn/client_events.h"
 #include "conn/close.h"
 #include "conn/completion.h"
@@ -15,6 +16,7 @@
 #include "conn/linger.h"
 #include "conn/plugin_timer.h"
 #include "conn/session.h"
+#include "plug/plugin.h"
 
 enum { NO_SLOT = 0x7fffffff, FRAME_CONTEXTS_IDLE = 64 };
 
@@ -166,6 +168,8 @@ void conn_free(struct wps_conn *c)
   cw->slots[slot].free = (uintptr_t)cw->free_slot << 1 | 1;
   cw->free_slot = slot;
   cw->live--;
+  if ((c->flags & CONN_PEER) != 0)
+    cw->peers--;
   if ((c->flags & CONN_COUNTED) != 0)
     atomic_fetch_sub(&cw->server->connections, 1);
   plugin_timers_stop(&c->timers, w);
@@ -179,6 +183,7 @@ void conn_free(struct wps_conn *c)
   roles_free(&c->roles);
   free(c->resumed_from);
   free(c->end_told);
+  free(c->peer);
   free(c);
 }
 
@@ -244,8 +249,10 @@ void conn_log(const struct wps_conn *c, uint32_t level, const char *message,
       {"user", conn_user(c)},
       {"remote", conn_remote(c)},
       {"protocol", conn_subprotocol(c)},
+      {"plugin",
+       (c->flags & CONN_PEER) != 0 ? str_from(c->instance->name) : STR_NONE},
   };
-  size_t n = 5;
+  size_t n = 6;
 
   for (size_t i = 0; i < count && n < ARRAY_LEN(fields); i++)
     fields[n++] = more[i];

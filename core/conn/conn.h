@@ -37,6 +37,7 @@ struct client_events;
 struct completions;
 struct conn_drain;
 struct conn_limits;
+struct conn_peer;
 struct conn_server;
 struct instances;
 struct keys;
@@ -55,7 +56,8 @@ enum {
                               /*   a failed event                          */
   CONN_HELD_PLUGIN = 1 << 7,  /* its socket is not read: conn->hold ...    */
   CONN_HELD_EVENTS = 1 << 8,  /* ... too many of its events wait ...       */
-  CONN_HELD_LOST = 1 << 9     /* ... it has ended, which waits for its turn */
+  CONN_HELD_LOST = 1 << 9,    /* ... it has ended, which waits for its turn */
+  CONN_PEER = 1 << 10         /* of conn->accept: no client, see peer.h    */
 };
 
 struct wps_conn {
@@ -80,6 +82,7 @@ struct wps_conn {
   struct frame_in in;
   struct roles roles;
   struct client_events *events; /* NULL: its hub has no handlers */
+  struct conn_peer *peer;       /* NULL: a client */
   struct wps_timer *timers;     /* of the plugin */
   struct timer timer;           /* keepalive; retention while detached */
   struct defer finish;          /* the end */
@@ -106,6 +109,8 @@ struct conn_limits {
   uint32_t close_timeout_ms;
   uint64_t auth_timeout_ms;
   uint64_t event_timeout_ms;
+  uint32_t peer_ping_ms; /* of peers that say nothing themselves */
+  uint32_t reserved;
 };
 
 struct conn_server {
@@ -113,6 +118,7 @@ struct conn_server {
   struct hubs *hubs;
   struct instances *instances;
   const struct keys *keys;
+  struct wps_str default_hub; /* of clients that name none; {NULL,0}: refused */
   _Atomic uint64_t connections;
   _Atomic uint64_t events_waiting; /* bytes */
   atomic_bool draining;
@@ -129,6 +135,7 @@ struct conn_worker {
   union conn_slot *slots;
   uint32_t slot_count, slot_cap, free_slot; /* free list ends in UINT32_MAX */
   uint64_t live;                            /* connections */
+  uint64_t peers;                           /* those of them that are peers */
   uint64_t generation;
   struct frame_pool *frames;
   struct out_worker out;

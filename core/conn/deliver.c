@@ -183,6 +183,8 @@ int conn_deliver_one(struct wps_conn *c, struct wps_message *msg)
   struct wps_frame *frame;
   int rc;
 
+  if ((c->flags & CONN_PEER) != 0)
+    return WPS_EINVAL;
   if (!conn_alive(c))
     return WPS_ECLOSED;
   pending_settle(&c->client);

@@ -30,10 +30,17 @@ static void close_up_to(struct conn_drain *d, uint32_t end)
   for (; d->next < end; d->next++) {
     struct wps_conn *c = conn_in_slot(cw, d->next);
 
-    if (c != NULL)
+    if (c != NULL && (c->flags & CONN_PEER) == 0)
       conn_close_core(c, WPS_CLOSED_SHUTDOWN, WPS_OK, 1001,
                       STR("Service reloading, reconnect"));
   }
+}
+
+/* Peers stay: the last events of the clients go through them. Who made them
+ * closes them in its drain(). */
+static bool clients_gone(const struct conn_worker *cw)
+{
+  return cw->live == cw->peers;
 }
 
 /* Who came in while the listeners were being closed sits in any slot. */
@@ -55,12 +62,12 @@ static void tick(struct timer *t)
     close_up_to(d, (uint32_t)(d->end * passed / d->spread_us));
   /* Clients that end in this very turn still have their close frames to send
    * and their events to hand over. */
-  if (passed >= d->patience_us && cw->live == 0) {
+  if (passed >= d->patience_us && clients_gone(cw)) {
     lingers_close(d->worker);
     client_events_cancel(d->worker);
   }
   /* What servers have asked for is done, and they are to hear it. */
-  if (cw->live == 0 && list_empty(&cw->lingers) && list_empty(&cw->events) &&
+  if (clients_gone(cw) && list_empty(&cw->lingers) && list_empty(&cw->events) &&
       !http_worker_busy(d->worker)) {
     wps_fn done = d->done;
 

@@ -7,16 +7,23 @@
 #include "conn/close.h"
 #include "conn/deliver.h"
 #include "conn/linger.h"
+#include "conn/peer.h"
 #include "hub/pending.h"
 
 /* Where events wait for upstreams a read is a short one: of what it brings,
  * nothing can be put back. */
 enum { READS_PER_TURN = 4, READ_WITH_EVENTS = 16 * 1024 };
 
-struct frame_in_limits inbound_limits(const struct conn_server *server)
+struct frame_in_limits inbound_limits(const struct conn_server *server,
+                                      size_t message_max)
 {
-  return (struct frame_in_limits){server->limits.message_max,
-                                  server->limits.fragments_max};
+  return (struct frame_in_limits){message_max, server->limits.fragments_max};
+}
+
+size_t inbound_message_max(const struct wps_conn *c)
+{
+  return c->peer != NULL ? c->peer->message_max
+                         : conn_server_of(c)->limits.message_max;
 }
 
 /* After the client has ended in the middle of a buffer the rest is still
@@ -99,7 +106,8 @@ static const struct frame_in_ops feed_ops = {feed_message, feed_ping, on_pong,
 static bool feed(struct wps_conn *c, unsigned char *data, size_t len)
 {
   struct conn_worker *cw = c->worker->conns;
-  struct frame_in_limits limits = inbound_limits(cw->server);
+  struct frame_in_limits limits =
+      inbound_limits(cw->server, inbound_message_max(c));
   struct feed f = {.conn = c};
   const char *why = "";
   struct linger *l;

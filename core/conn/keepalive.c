@@ -7,12 +7,23 @@
 #include <sys/socket.h>
 
 #include "conn/close.h"
+#include "conn/peer.h"
 
 enum { SILENCE_MIN_MS = 30000, PROBE_INTERVAL_MAX_MS = 120000 };
 
 static uint32_t interval_ms(const struct wps_conn *c)
 {
-  return c->client.hw->hub->settings->ping_interval_ms;
+  return c->peer != NULL ? c->peer->ping_ms
+                         : c->client.hw->hub->settings->ping_interval_ms;
+}
+
+static uint64_t silence_max_ms(const struct wps_conn *c)
+{
+  uint64_t twice = 2 * (uint64_t)interval_ms(c);
+
+  if (c->peer != NULL && c->peer->silence_ms != 0)
+    return c->peer->silence_ms;
+  return twice < SILENCE_MIN_MS ? SILENCE_MIN_MS : twice;
 }
 
 /* For how long has the other end not even acknowledged our pings? What it says
@@ -40,11 +51,10 @@ static uint64_t silent_ms(const struct wps_conn *c)
 
 static void tick(struct wps_conn *c)
 {
-  uint64_t silence_ms = 2 * (uint64_t)interval_ms(c);
+  uint64_t silent = silent_ms(c), most = silence_max_ms(c);
+  uint32_t next = interval_ms(c);
 
-  if (silence_ms < SILENCE_MIN_MS)
-    silence_ms = SILENCE_MIN_MS;
-  if (silent_ms(c) > silence_ms) {
+  if (silent > most) {
     conn_socket_lost(c, "PingTimeout");
     return;
   }
@@ -52,7 +62,10 @@ static void tick(struct wps_conn *c)
    * ends such a client as well. */
   if (!c->out.blocked)
     outbound_frame(&c->out, c->worker, c->worker->conns->ping, 0, NULL);
-  timer_start(c->worker, &c->timer, interval_ms(c));
+  /* Silence need not last a whole number of intervals. */
+  if (most - silent < next)
+    next = (uint32_t)(most - silent) + 1;
+  timer_start(c->worker, &c->timer, next);
 }
 
 static void fired(struct timer *t)

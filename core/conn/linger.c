@@ -90,7 +90,8 @@ static void turn_came(struct defer *d)
   struct linger *l = CONTAINER_OF(d, struct linger, turn);
   struct stream *s = l->stream;
   struct wps_worker *w = l->worker;
-  struct frame_in_limits limits = inbound_limits(w->conns->server);
+  struct frame_in_limits limits =
+      inbound_limits(w->conns->server, l->message_max);
   ssize_t n = stream_read(s, w->receive_buffer, WORKER_RECEIVE_BUFFER);
   const char *why;
 
@@ -141,6 +142,7 @@ static struct linger *linger_new(struct wps_worker *w, struct stream *stream)
   }
   l->worker = w;
   l->stream = stream;
+  l->message_max = w->conns->server->limits.message_max;
   outbound_init(&l->out, &out_ops);
   defer_init(&l->turn, turn_came);
   timer_init(&l->timer, expired);
@@ -161,6 +163,7 @@ struct linger *linger_take(struct wps_conn *c)
     outbound_clear(&c->out, c->worker);
     return NULL;
   }
+  l->message_max = inbound_message_max(c);
   outbound_move(&l->out, &c->out, c->worker);
   l->out.stream = l->stream;
   stream_set_ops(l->stream, &stream_ops, l);

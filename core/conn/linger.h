@@ -16,10 +16,11 @@ struct linger {
   struct outbound out;
   struct frame_in in;
   struct timer timer;
-  struct defer turn; /* to be read */
-  bool peer_closed;  /* nothing to wait for once all is written       */
-  bool deaf;         /* input can be no frames any more: wait for its end */
-  bool shut;         /* our side has been shut down                   */
+  struct defer turn;  /* to be read */
+  size_t message_max; /* as it was for the client */
+  bool peer_closed;   /* nothing to wait for once all is written       */
+  bool deaf;          /* input can be no frames any more: wait for its end */
+  bool shut;          /* our side has been shut down                   */
 };
 
 /* Take over the socket of a client with all that is queued; the caller has

@@ -95,9 +95,10 @@ static void join_groups(struct wps_conn *c, const struct admission *a)
     count = a->who->view.group_count;
   }
   for (size_t i = 0; i < count && c->state == WPS_CONN_OPEN; i++) {
-    struct wps_member *m;
+    uint64_t serial;
 
-    if (membership_begin(c, groups[i], NULL, WPS_BY_ADMISSION, &m) != WPS_OK)
+    if (membership_begin(c, groups[i], NULL, WPS_BY_ADMISSION, &serial) !=
+        WPS_OK)
       left_out++;
   }
   if (left_out != 0) {
@@ -169,8 +170,8 @@ static void greet(struct wps_conn *c, const struct admission *a)
   c->flags |= CONN_GREETED;
   if (log_enabled(WPS_LOG_INFO))
     conn_log(c, WPS_LOG_INFO, "client connected", NULL, 0);
+  client_events_connected(c); /* before it is told of groups */
   join_groups(c, a);
-  client_events_connected(c);
 }
 
 void conn_open(struct admission *a)

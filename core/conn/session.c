@@ -42,9 +42,9 @@ int session_enable(struct wps_conn *c, const struct wps_session *opts)
   if (opts->max_messages == 0 || opts->max_bytes == 0 ||
       !WPS_CAN(c->ops, deliver))
     return WPS_EINVAL;
+  pending_settle(&c->client); /* which is not numbered */
   if (c->session != NULL)
     return WPS_EEXIST;
-  pending_settle(&c->client); /* which is not numbered */
   s = calloc(1, sizeof(*s) + reason.len);
   if (s == NULL)
     return WPS_ENOMEM;

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "conf/core_schema.h"
 #include "host/host.h"
+#include "hub/roles.h"
 
 static struct wps_str scheme_of(struct wps_str url)
 {
@@ -62,22 +63,74 @@ static int user_events(struct hub_handler *h, const struct wps_config *cfg)
   return WPS_OK;
 }
 
-static void system_events(struct hub_handler *h, const struct wps_config *cfg)
+/* Bits of the names that an enumerated key lists. */
+static uint32_t events_of(const struct wps_config *cfg, const char *key)
 {
-  static const uint32_t bits[] = {WPS_EVENT_CONNECT, WPS_EVENT_CONNECTED,
-                                  WPS_EVENT_DISCONNECTED};
-  size_t count = config_api.count(cfg, "system_events");
+  static const struct {
+    const char *name;
+    uint32_t bit;
+  } all[] = {{"connect", WPS_EVENT_CONNECT},
+             {"connected", WPS_EVENT_CONNECTED},
+             {"disconnected", WPS_EVENT_DISCONNECTED},
+             {"joined", WPS_EVENT_JOINED},
+             {"left", WPS_EVENT_LEFT},
+             {"join", WPS_EVENT_JOIN},
+             {"leave", WPS_EVENT_LEAVE},
+             {"publish", WPS_EVENT_PUBLISH}};
+  size_t count = config_api.count(cfg, key);
+  uint32_t bits = 0;
 
   for (size_t i = 0; i < count; i++) {
-    struct wps_str name = config_api.str_at(cfg, "system_events", i);
+    struct wps_str name = config_api.str_at(cfg, key, i);
 
-    if (str_eq_c(name, "connect"))
-      h->system_events |= bits[0];
-    else if (str_eq_c(name, "connected"))
-      h->system_events |= bits[1];
-    else if (str_eq_c(name, "disconnected"))
-      h->system_events |= bits[2];
+    for (size_t k = 0; k < ARRAY_LEN(all); k++)
+      if (str_eq_c(name, all[k].name))
+        bits |= all[k].bit;
   }
+  return bits;
+}
+
+static int presence_groups(struct hub_handler *h, const struct wps_config *cfg)
+{
+  size_t count = config_api.count(cfg, "presence_groups");
+  struct wps_str *all = calloc(count + 1, sizeof(*all));
+  const char *why;
+
+  if (all == NULL)
+    return WPS_ENOMEM;
+  h->presence_groups = all;
+  for (size_t i = 0; i < count; i++) {
+    struct wps_str pattern = config_api.str_at(cfg, "presence_groups", i);
+
+    if (role_pattern_ok(pattern, &why))
+      all[h->presence_group_count++] = pattern;
+    else
+      config_api.error(cfg, "presence_groups", "`%.*s` is no pattern: %s",
+                       STR_ARG(pattern), why);
+  }
+  if (count != 0 && (h->events & (WPS_EVENT_JOINED | WPS_EVENT_LEFT)) == 0)
+    config_api.error(cfg, "presence_groups",
+                     "needs `presence_events` beside it");
+  return WPS_OK;
+}
+
+static int read_events(struct hub_handler *h, const struct wps_config *cfg)
+{
+  int rc = user_events(h, cfg);
+
+  if (rc != WPS_OK)
+    return rc;
+  h->events = events_of(cfg, "system_events") |
+              events_of(cfg, "presence_events") |
+              events_of(cfg, "request_events");
+  return presence_groups(h, cfg);
+}
+
+static void handler_free(struct hub_handler *h)
+{
+  free((void *)(uintptr_t)h->user_events);
+  free((void *)(uintptr_t)h->presence_groups);
+  *h = (struct hub_handler){.upstream = NULL};
 }
 
 /* What the schemas cannot say of an entry. */
@@ -88,7 +141,12 @@ static void check_handler(struct settings *s, const struct node *node,
   size_t before = faults_count(s->faults);
   int rc;
 
-  if (!WPS_CAN(ops, check))
+  if (config_api.count(cfg, "request_events") != 0 &&
+      (ops->flags & WPS_UPSTREAM_DECIDES) == 0)
+    config_api.error(cfg, "request_events",
+                     "the plugin that takes this URL does not decide about "
+                     "requests of clients");
+  if (!WPS_CAN(ops, check) || faults_count(s->faults) != before)
     return;
   rc = ops->check(cfg);
   if (rc != WPS_OK && faults_count(s->faults) == before)
@@ -199,16 +257,18 @@ static void load_handler(struct settings *s, struct hub_block *block,
   if (url != NULL)
     upstream = hub_settings_upstream(s, url->scalar);
   cfg = read_handler(s, node, url, upstream);
-  if (cfg == NULL || user_events(h, cfg) != WPS_OK) {
+  if (cfg == NULL || read_events(h, cfg) != WPS_OK) {
     section_free(cfg);
+    handler_free(h);
     faults_add(s->faults, &node->at, "out of memory");
     return;
   }
   block->handler_cfgs[block->handler_count++] = cfg;
-  system_events(h, cfg);
   check_url(s, url, upstream);
-  if (upstream < 0)
+  if (upstream < 0) {
+    handler_free(h);
     return;
+  }
   if (faults_count(s->faults) == before)
     check_handler(s, node, s->plugins[upstream].component->ops.upstream, cfg);
   h->view = (struct wps_handler){.struct_size = sizeof(h->view),
@@ -217,6 +277,7 @@ static void load_handler(struct settings *s, struct hub_block *block,
                                  .url = config_api.get_str(cfg, "url"),
                                  .cfg = cfg};
   h->upstream_block = (size_t)upstream;
+  h->dynamic = WPS_CAN(s->plugins[upstream].component->ops.upstream, wants);
   hub->handler_count++;
 }
 
@@ -298,10 +359,22 @@ static void load_hub(struct settings *s, const struct node *map, size_t i)
   load_handlers(s, block, hub, map->items[i]);
 }
 
+static void check_default_hub(const struct settings *s)
+{
+  const struct wps_config *websocket =
+      config_api.section_at(s->core, "websocket", 0);
+  struct wps_str name = config_api.get_str(websocket, "default_hub");
+
+  if (name.ptr != NULL && !hub_name_ok(name))
+    config_api.error(websocket, "default_hub", "`%.*s` is no hub name",
+                     STR_ARG(name));
+}
+
 void hub_settings_load(struct settings *s)
 {
   struct node *map = node_get(document_root(s->document), "hubs");
 
+  check_default_hub(s);
   if (map == NULL || node_is_null(map))
     return;
   if (map->kind != NODE_MAP) {
@@ -328,7 +401,7 @@ void hub_settings_free(struct settings *s)
     for (size_t k = 0; k < block->handler_count; k++)
       section_free(block->handler_cfgs[k]);
     for (size_t k = 0; k < hub->handler_count; k++)
-      free((void *)(uintptr_t)hub->handlers[k].user_events);
+      handler_free(&hub->handlers[k]);
     free(hub->handlers);
     free(block->handler_cfgs);
     section_free(block->cfg);

@@ -13,6 +13,7 @@
 #include "conf/core_schema.h"
 #include "conn/admit.h"
 #include "conn/drain.h"
+#include "conn/peer.h"
 #include "daemon/reload.h"
 #include "loop/offload.h"
 #include "wire/listener.h"
@@ -112,6 +113,7 @@ static void fill_limits(struct conn_limits *l, const struct wps_config *core)
   l->connections_max = (uint64_t)number(core, "limits", "connections");
   l->close_timeout_ms = (uint32_t)number(core, "websocket", "close_timeout");
   l->auth_timeout_ms = AUTH_TIMEOUT_MS;
+  l->peer_ping_ms = (uint32_t)number(core, "websocket", "ping_interval");
 }
 
 static void fill_http(struct http_settings *h, const struct wps_config *core)
@@ -143,6 +145,8 @@ static bool make_parts(struct server *s, char *why, size_t why_size)
   message_set_limit(s->conns.limits.message_max);
   s->conns.instances = &s->instances;
   s->conns.keys = s->settings->keys;
+  s->conns.default_hub = config_api.get_str(
+      config_api.section_at(core, "websocket", 0), "default_hub");
   s->conns.hubs =
       hubs_new(s->workers, s->settings->hubs, s->settings->hub_count,
                (size_t)number(core, "limits", "hubs"));
@@ -152,7 +156,8 @@ static bool make_parts(struct server *s, char *why, size_t why_size)
                                       .is_client = admit_is_client,
                                       .client = admit_client,
                                       .authorize = admit_authorize,
-                                      .draining = is_draining};
+                                      .draining = is_draining,
+                                      .accept = peer_accept};
   s->host = (struct host_context){
       .workers = s->workers,
       .conns = &s->conns,

@@ -21,8 +21,9 @@ extern char **environ;
 /* What `make install` puts into the plugin folder; --dev enables all of them
  * that are there. */
 static const char *const shipped_names[] = {
-    "subprotocol-simple", "subprotocol-json", "auth-jwt",
-    "auth-static",        "upstream-webhook", "http-rest"};
+    "subprotocol-simple", "subprotocol-json", "subprotocol-protobuf",
+    "auth-jwt",           "auth-static",      "upstream-webhook",
+    "upstream-tunnel",    "upstream-server",  "http-rest"};
 
 const char *settings_plugin_dir(void)
 {

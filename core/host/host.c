@@ -4,7 +4,6 @@
 
 #include "conf/config.h"
 #include "http/request.h"
-#include "msg/event.h"
 #include "msg/message.h"
 #include "plug/reply.h"
 
@@ -49,7 +48,7 @@ const struct wps_host host_table = {
     .conn = &host_conn_api,
     .hub = &host_hub_api,
     .auth = &host_auth_api,
-    .event = &event_api,
+    .event = &host_event_api,
     .http = &host_http_api,
     .server = &host_server_api,
     .status_name = status_name,

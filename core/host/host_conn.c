@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/str.h"
 #include "conn/close.h"
 #include "conn/deliver.h"
 #include "conn/inbound.h"
@@ -6,6 +7,7 @@
 #include "conn/session.h"
 #include "host/contract.h"
 #include "host/host.h"
+#include "http/server.h"
 
 static struct wps_str id(const struct wps_conn *c)
 {
@@ -122,7 +124,7 @@ static struct wps_timer *timer_begin(struct wps_conn *c, uint64_t delay_ms,
 static int enable(struct wps_conn *c, const struct wps_session *opts)
 {
   CONTRACT_CONN(c, "conn->session_enable");
-  return session_enable(c, opts);
+  return (c->flags & CONN_PEER) != 0 ? WPS_EINVAL : session_enable(c, opts);
 }
 
 static struct wps_str token(const struct wps_conn *c)
@@ -146,6 +148,12 @@ static bool allowed(const struct wps_conn *c, uint32_t action,
 {
   CONTRACT_CONN(c, "conn->allowed");
   return roles_allow(&c->roles, action, group);
+}
+
+static void accept_peer(struct wps_instance *self, struct wps_reply *reply,
+                        const struct wps_accept *how)
+{
+  http_respond_accept(self, reply, how);
 }
 
 const struct wps_conn_api host_conn_api = {
@@ -174,4 +182,5 @@ const struct wps_conn_api host_conn_api = {
     .session_token = token,
     .session_ack = ack,
     .allowed = allowed,
+    .accept = accept_peer,
 };

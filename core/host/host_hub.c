@@ -15,11 +15,11 @@ static int join(struct wps_conn *c, struct wps_str group,
                 const struct wps_membership *how, wps_joined_fn done, void *arg,
                 uint64_t tag)
 {
-  struct wps_member *m;
+  uint64_t serial;
   int rc;
 
   CONTRACT_CONN(c, "hub->join");
-  rc = membership_begin(c, group, how, WPS_BY_SELF, &m);
+  rc = membership_begin(c, group, how, WPS_BY_SELF, &serial);
   if (rc != WPS_OK || done == NULL)
     return rc;
   return completion_add(c->worker, &(struct completion){.kind = DONE_JOINED,
@@ -28,7 +28,7 @@ static int join(struct wps_conn *c, struct wps_str group,
                                                         .fn.joined = done,
                                                         .arg = arg,
                                                         .tag = tag,
-                                                        .value = m->serial});
+                                                        .value = serial});
 }
 
 static int leave(struct wps_conn *c, struct wps_str group,
@@ -215,6 +215,14 @@ const struct wps_hub_api host_hub_api = {
     .member_update = member_update,
     .publish = publish,
     .event = event,
+    .event_cancel = host_event_cancel,
+    .ask = host_ask,
+    .member_state = host_member_state,
+    .member_watch = host_member_watch,
+    .member_unwatch = host_member_unwatch,
+    .tap = host_tap,
+    .untap = host_untap,
+    .pattern_match = host_pattern_match,
     .filter = filter_new,
     .filter_unref = filter_unref,
     .command_join = command_join,

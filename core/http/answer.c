@@ -98,28 +98,26 @@ static const char *reason_phrase(uint32_t status)
 
 /* ---- log ---- */
 
-void http_log_refusal(const struct http_conn *hc, uint32_t status,
-                      struct wps_str method, struct wps_str target,
-                      struct wps_str cause)
+void http_log_refused(const struct refused *r, uint32_t status)
 {
   uint32_t level = status >= 500 && status != 501 && status != 505
                        ? WPS_LOG_WARN
                        : WPS_LOG_INFO;
-  const struct wps_request *req = hc->req;
+  const struct wps_request *req = r->req;
   struct buf shown;
   char number[16];
 
   if (!log_enabled(level))
     return;
   buf_init(&shown, 64 * 1024);
-  if (target.ptr != NULL)
-    target_for_log(target, &shown);
+  if (r->target.ptr != NULL)
+    target_for_log(r->target, &shown);
   snprintf(number, sizeof(number), "%u", status);
 
   const struct log_field fields[] = {
-      {"remote", hc->remote},
-      {"listener", hc->listener},
-      {"method", method},
+      {"remote", r->remote},
+      {"listener", r->listener},
+      {"method", r->method},
       {"target", (struct wps_str){shown.data, shown.len}},
       {"hub", req != NULL && req->hub.len > 0 ? req->hub : STR_NONE},
       {"user",
@@ -130,12 +128,21 @@ void http_log_refusal(const struct http_conn *hc, uint32_t status,
                              req->principal->credential.len > 0
                          ? req->principal->credential
                          : STR_NONE},
-      {"route", hc->route != NULL ? str_from(hc->route->def.name) : STR_NONE},
+      {"route", r->route != NULL ? str_from(r->route->def.name) : STR_NONE},
       {"status", str_from(number)},
-      {"cause", cause.len > 0 ? cause : str_from(reason_phrase(status))},
+      {"cause", r->cause.len > 0 ? r->cause : str_from(reason_phrase(status))},
   };
   log_fields(level, "core", "request refused", fields, ARRAY_LEN(fields));
   buf_free(&shown);
+}
+
+void http_log_refusal(const struct http_conn *hc, uint32_t status,
+                      struct wps_str method, struct wps_str target,
+                      struct wps_str cause)
+{
+  http_log_refused(&(struct refused){hc->remote, hc->listener, method, target,
+                                     cause, hc->req, hc->route},
+                   status);
 }
 
 /* ---- building ---- */
@@ -226,7 +233,7 @@ void http_refuse(struct http_conn *hc, uint32_t status, const char *why)
   http_answer_text(hc, status, NULL, str_from(why), STR_NONE);
 }
 
-static uint32_t status_http(int status)
+uint32_t http_status_of(int status)
 {
   switch (status) {
 #define X(name, value, http, close, meaning)                                   \
@@ -241,7 +248,7 @@ static uint32_t status_http(int status)
 
 void http_answer_status(struct http_conn *hc, int status, struct wps_str detail)
 {
-  uint32_t code = status_http(status);
+  uint32_t code = http_status_of(status);
   const char *headers = NULL;
 
   if (code == 401)
@@ -252,8 +259,7 @@ void http_answer_status(struct http_conn *hc, int status, struct wps_str detail)
                    detail.len > 0 ? detail : str_from(reason_phrase(code)));
 }
 
-/* The core says these itself. */
-static bool is_ours(struct wps_str name)
+bool http_header_is_ours(struct wps_str name)
 {
   return str_ieq_c(name, "content-length") ||
          str_ieq_c(name, "transfer-encoding") || str_ieq_c(name, "date") ||
@@ -278,7 +284,7 @@ void http_answer_copy(struct http_conn *hc,
                      str_from(hc->route->instance->name));
   answer_begin(hc, copy->code, copy->body != NULL ? copy->body->len : 0, room);
   for (i = 0; i < copy->header_count; i++) {
-    if (is_ours(copy->headers[i].name))
+    if (http_header_is_ours(copy->headers[i].name))
       continue;
     buf_add_str(&hc->out, copy->headers[i].name);
     buf_add_c(&hc->out, ": ");
@@ -297,7 +303,8 @@ void http_answer_copy(struct http_conn *hc,
 void http_answer(struct http_conn *hc, uint32_t status, const char *headers,
                  struct wps_str body, struct wps_str cause)
 {
-  DCHECK(hc->state == HTTP_CLIENT || hc->state == HTTP_AUTHORIZE);
+  DCHECK(hc->state == HTTP_CLIENT || hc->state == HTTP_AUTHORIZE ||
+         hc->state == HTTP_HANDLER);
   if (status >= 400 && cause.len == 0)
     cause = str_from(reason_phrase(status));
   http_answer_text(hc, status, headers, body, cause);
@@ -390,7 +397,7 @@ struct stream *http_upgrade(struct http_conn *hc, struct wps_str selected,
 {
   struct stream *s = hc->stream;
 
-  DCHECK(hc->state == HTTP_CLIENT);
+  DCHECK(hc->state == HTTP_CLIENT || hc->state == HTTP_HANDLER);
   *head = NULL;
   *early = NULL;
   *head_len = *early_len = 0;

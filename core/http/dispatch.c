@@ -154,6 +154,8 @@ static void http_dispatch(struct http_conn *hc)
     return;
   }
   req->purpose = hc->route->def.purpose;
+  if (req->purpose == WPS_FOR_SERVER && req->hub.ptr == NULL)
+    req->hub = request_api.query(req, "hub");
   if (http_conn_draining(hc)) {
     /* Another server of the application's can do it. */
     http_answer_text(hc, 503, "Retry-After: 5\r\n", STR_NONE, STR("draining"));
@@ -177,11 +179,16 @@ static bool has_role(const struct wps_principal *who, const char *role)
   return false;
 }
 
+bool http_route_allows(const struct route *route,
+                       const struct wps_principal *who)
+{
+  return has_role(who, WPS_ROLE_OWNER) ||
+         (route->def.scope != NULL && has_role(who, route->def.scope));
+}
+
 void http_authorized(struct http_conn *hc, int status, struct principal *who,
                      struct wps_str detail)
 {
-  const char *scope = hc->route->def.scope;
-
   hc->gone = NULL;
   if (status == WPS_OK && who == NULL) {
     http_answer_status(hc, WPS_EUNAUTHORIZED, STR("nobody is authenticated"));
@@ -191,8 +198,7 @@ void http_authorized(struct http_conn *hc, int status, struct principal *who,
   } else {
     hc->req->principal_owned = who;
     hc->req->principal = &who->view;
-    if (has_role(&who->view, WPS_ROLE_OWNER) ||
-        (scope != NULL && has_role(&who->view, scope)))
+    if (http_route_allows(hc->route, &who->view))
       hc->state = HTTP_ADMITTED;
     else
       http_answer_status(hc, WPS_EFORBIDDEN, STR("not in a role for this"));
@@ -202,26 +208,30 @@ void http_authorized(struct http_conn *hc, int status, struct principal *who,
 
 /* ---- body ---- */
 
+bool http_route_ask(const struct route *route, struct wps_worker *w,
+                    struct wps_request *req, struct wps_reply **out,
+                    reply_fn fn, void *arg)
+{
+  uint32_t answer_ms = w->http->server->settings.answer_ms;
+
+  *out = reply_new(w, route->instance,
+                   answer_ms != 0 ? answer_ms : HTTP_ANSWER_MS, fn, arg);
+  if (*out == NULL)
+    return false;
+  /* The handler may read the request until it finishes, though who asked for it
+   * go. */
+  reply_hold(*out, request_release, request_ref(req));
+  route->def.handle(route->instance->inst,
+                    instance_worker_state(route->instance, w), req, *out);
+  return true;
+}
+
 static void http_handle(struct http_conn *hc)
 {
-  const struct route *route = hc->route;
-  uint32_t answer_ms = hc->server->settings.answer_ms;
-
   hc->state = HTTP_HANDLER;
   timer_stop(hc->w, &hc->timer);
-  hc->reply =
-      reply_new(hc->w, route->instance,
-                answer_ms != 0 ? answer_ms : HTTP_ANSWER_MS, http_replied, hc);
-  if (hc->reply == NULL) {
+  if (!http_route_ask(hc->route, hc->w, hc->req, &hc->reply, http_replied, hc))
     http_answer_status(hc, WPS_ENOMEM, STR("out of memory"));
-    return;
-  }
-  /* The handler may read the request until it finishes, though the client go.
-   */
-  reply_hold(hc->reply, request_release, request_ref(hc->req));
-  route->def.handle(route->instance->inst,
-                    instance_worker_state(route->instance, hc->w), hc->req,
-                    hc->reply);
 }
 
 /* Over the limit: the route says so in its own words, and since the rest of the
@@ -233,13 +243,21 @@ static void http_handle_too_big(struct http_conn *hc)
   http_handle(hc);
 }
 
-bool http_step_admitted(struct http_conn *hc)
+size_t http_route_body_max(const struct route *route,
+                           const struct http_server *server)
 {
-  uint64_t max = hc->route->def.max_body_bytes;
+  uint64_t max = route->def.max_body_bytes;
 
   if (max == 0)
-    max = hc->server->settings.body_max;
-  buf_init(&hc->req->body, max < SIZE_MAX / 4 ? (size_t)max : SIZE_MAX / 4);
+    max = server->settings.body_max;
+  return max < SIZE_MAX / 4 ? (size_t)max : SIZE_MAX / 4;
+}
+
+bool http_step_admitted(struct http_conn *hc)
+{
+  size_t max = http_route_body_max(hc->route, hc->server);
+
+  buf_init(&hc->req->body, max);
   if (!hc->body_unread) {
     http_handle(hc);
   } else if (!hc->chunked && hc->body_left > max) {

@@ -19,6 +19,7 @@
 #include "http/server.h"
 #include "loop/timer.h"
 #include "loop/worker.h"
+#include "plug/reply.h"
 
 enum http_state {
   HTTP_HEAD,      /* waits for a request, or for the rest of its head */
@@ -45,12 +46,12 @@ struct http_worker {
   struct http_server *server;
   struct list conns;
   struct handshake *handshake;
+  struct list internals; /* struct internal, under way */
   bool draining;
   int64_t date_s; /* second that `date` is of */
   char date[40];
 };
 
-struct wps_reply;
 struct wps_frame;
 
 struct http_conn {
@@ -124,6 +125,16 @@ bool http_step_head(struct http_conn *hc);
 bool http_step_admitted(struct http_conn *hc);
 bool http_step_body(struct http_conn *hc);
 
+/* What internal.c shares with requests from a socket. */
+bool http_route_allows(const struct route *route,
+                       const struct wps_principal *who);
+size_t http_route_body_max(const struct route *route,
+                           const struct http_server *server);
+/* Run its handler. False: out of memory, and it has not run. */
+bool http_route_ask(const struct route *route, struct wps_worker *w,
+                    struct wps_request *req, struct wps_reply **out,
+                    reply_fn fn, void *arg);
+
 /* ---- answer.c: responses ---- */
 
 /* state becomes ANSWER. `headers` as for http_answer(); text is copied. */
@@ -147,6 +158,16 @@ int http_flush(struct http_conn *hc);
 void http_log_refusal(const struct http_conn *hc, uint32_t status,
                       struct wps_str method, struct wps_str target,
                       struct wps_str cause);
+struct refused {
+  struct wps_str remote, listener, method, target, cause;
+  const struct wps_request *req; /* NULL: has not become one */
+  const struct route *route;     /* NULL: none */
+};
+void http_log_refused(const struct refused *r, uint32_t status);
+/* The HTTP status of a WPS_E*. */
+uint32_t http_status_of(int status);
+/* Headers that a route cannot set: the core says these itself. */
+bool http_header_is_ours(struct wps_str name);
 
 /* ---- respond.c ---- */
 
@@ -157,7 +178,9 @@ struct http_response_copy {
   struct wps_frame *body; /* a reference, or NULL */
 };
 
-struct reply_result;
+/* What goes with the status of a bad handshake, or NULL. */
+const char *http_handshake_headers(uint32_t status);
+
 /* reply_fn of a route's reply; arg is the http_conn. */
 void http_replied(void *arg, struct reply_result *result);
 

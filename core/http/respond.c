@@ -81,6 +81,61 @@ void http_respond(struct wps_reply *reply, const struct wps_http_response *r)
     reply_finish(reply, REPLY_HTTP, WPS_OK, STR_NONE, copy, copy_free);
 }
 
+void http_respond_accept(struct wps_instance *self, struct wps_reply *reply,
+                         const struct wps_accept *how)
+{
+  struct http_accept *a;
+  char *at;
+
+  if (!WPS_HAS(how, silence_ms) || how->ops == NULL ||
+      !WPS_CAN(how->ops, open) || !WPS_CAN(how->ops, frame) ||
+      !WPS_CAN(how->ops, close) ||
+      (how->selected.ptr != NULL && !http_is_token(how->selected))) {
+    reply_finish(reply, REPLY_FAIL, WPS_EINTERNAL,
+                 STR("conn->accept without open, frame and close, or with a "
+                     "bad subprotocol"),
+                 NULL, NULL);
+    return;
+  }
+  a = malloc(sizeof(*a) + how->selected.len);
+  if (a == NULL) {
+    reply_finish(reply, REPLY_FAIL, WPS_ENOMEM, STR("out of memory"), NULL,
+                 NULL);
+    return;
+  }
+  at = a->selected;
+  a->how = *how;
+  a->how.selected = str_put(&at, how->selected);
+  a->self = self;
+  reply_finish(reply, REPLY_ACCEPT, WPS_OK, STR_NONE, a, free);
+}
+
+/* False: hc has become a WebSocket, or an answer is on its way. */
+static bool accept_replied(struct http_conn *hc, const struct http_accept *a)
+{
+  const struct http_hooks *hooks = &hc->server->hooks;
+  const struct wps_request *req = hc->req;
+
+  if (req->handshake_status != 0) {
+    http_answer_text(hc, req->handshake_status,
+                     http_handshake_headers(req->handshake_status),
+                     str_from(req->handshake_why),
+                     str_from(req->handshake_why));
+  } else if (hooks->accept == NULL) {
+    http_answer_status(hc, WPS_ENOTSUP, STR("no WebSockets of routes"));
+  } else {
+    hooks->accept(hooks->arg, hc, hc->req, a);
+    return false;
+  }
+  return true;
+}
+
+const char *http_handshake_headers(uint32_t status)
+{
+  return status == 426 ? "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"
+                       : NULL;
+}
+
 void http_replied(void *arg, struct reply_result *result)
 {
   struct http_conn *hc = arg;
@@ -98,6 +153,10 @@ void http_replied(void *arg, struct reply_result *result)
     break;
   case REPLY_DECLINE:
     http_answer_text(hc, 404, NULL, STR_NONE, STR("declined by the route"));
+    break;
+  case REPLY_ACCEPT:
+    if (!accept_replied(hc, result->value))
+      return;
     break;
   default:
     http_answer_status(hc, WPS_EINTERNAL,

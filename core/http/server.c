@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "http/http_conn.h"
+#include "http/internal.h"
 #include "msg/message.h"
 #include "plug/reply.h"
 
@@ -417,6 +418,7 @@ int http_worker_start(struct wps_worker *w, struct http_server *server)
   }
   hw->server = server;
   list_init(&hw->conns);
+  list_init(&hw->internals);
   hw->date_s = -1;
   w->http = hw;
   return WPS_OK;
@@ -462,7 +464,8 @@ void http_worker_stop(struct wps_worker *w)
     return;
   while (!list_empty(&hw->conns))
     http_conn_abandon(CONTAINER_OF(hw->conns.next, struct http_conn, node));
-  w->http = NULL;
+  w->http = NULL; /* no more of them */
+  http_internals_stop(&hw->internals);
   handshake_free(hw->handshake);
   free(hw);
 }

@@ -20,7 +20,16 @@
 #include "wire/listener.h"
 #include "wire/stream.h"
 
+#include <webpubsub/conn.h> /* struct wps_accept */
+
 struct http_conn;
+
+/* A route's answer that is a WebSocket: conn->accept, copied. */
+struct http_accept {
+  struct wps_accept how; /* selected: points at the text below */
+  struct wps_instance *self;
+  char selected[];
+};
 
 struct http_settings {
   struct http_limits limits;
@@ -44,6 +53,11 @@ struct http_hooks {
   /* Who asks, for a route with a purpose: finish by http_authorized(). */
   void (*authorize)(void *arg, struct http_conn *hc, struct wps_request *req);
   bool (*draining)(void *arg); /* health is 503 then; keep-alive ends */
+  /* A route answered a good handshake with conn->accept; finishes hc at once,
+   * by http_upgrade() or http_answer(). `a` is freed when it has returned; so
+   * is req, with hc, unless the callee takes a reference. */
+  void (*accept)(void *arg, struct http_conn *hc, struct wps_request *req,
+                 const struct http_accept *a);
 };
 
 /* Shared by all workers, read-only while they run. */
@@ -96,5 +110,8 @@ void http_worker_stop(struct wps_worker *w);
 
 /* Tables behind wps->http->respond and reply finishing for routes. */
 void http_respond(struct wps_reply *reply, const struct wps_http_response *r);
+/* Behind wps->conn->accept. Thread: any. Consumes reply. */
+void http_respond_accept(struct wps_instance *self, struct wps_reply *reply,
+                         const struct wps_accept *how);
 
 #endif

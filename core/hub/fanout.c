@@ -11,6 +11,7 @@
 #include "hub/pending.h"
 #include "hub/shared.h"
 #include "hub/sift.h"
+#include "hub/tap.h"
 
 bool target_ok(const struct wps_target *t)
 {
@@ -259,6 +260,16 @@ static void walk_local(struct hub_worker *hw, const struct wps_target *t,
   walk_end(hw, &walk);
 }
 
+void fanout_group(struct hub_worker *hw, struct wps_str group, struct fanout *f)
+{
+  struct wps_target t = {.struct_size = sizeof(t),
+                         .kind = WPS_TO_GROUP,
+                         .hub = hw->hub->name,
+                         .name = group};
+
+  walk_local(hw, &t, NULL, f);
+}
+
 /* Plain messages to a group are pending until the end of the turn, all others
  * are delivered now. */
 static void publish_here(struct hub_worker *hw, const struct wps_target *t,
@@ -267,12 +278,17 @@ static void publish_here(struct hub_worker *hw, const struct wps_target *t,
   bool not_self = (t->flags & WPS_TARGET_NOT_SELF) != 0;
   struct group *g;
 
-  if (t->kind == WPS_TO_GROUP && t->excluded_count == 0 && t->filter == NULL &&
+  if (t->kind == WPS_TO_GROUP && t->filter == NULL &&
       f->msg->info.kind == WPS_MSG_DATA) {
     g = group_find(hw, t->name);
-    if (g == NULL)
+    if (g != NULL && g->tap_count != 0) {
+      taps_tell(g, f->msg);
+      g = group_find(hw, t->name);
+    }
+    if (g == NULL || g->count == 0)
       return;
-    if (pending_add(g, f->msg, not_self ? self : NULL) == WPS_OK) {
+    if (t->excluded_count == 0 &&
+        pending_add(g, f->msg, not_self ? self : NULL) == WPS_OK) {
       f->receivers = g->count;
       if (not_self && self != NULL && group_membership(self, g->name) != NULL)
         f->receivers--;

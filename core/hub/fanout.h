@@ -53,6 +53,10 @@ int hub_publish(struct wps_worker *w, const struct wps_target *target,
                 const struct publish_done *done, uint64_t *receivers,
                 bool *later);
 
+/* To the members here that want messages of its kind, at once. */
+void fanout_group(struct hub_worker *hw, struct wps_str group,
+                  struct fanout *f);
+
 /* Call fn for each client that a target names on this worker, without those
  * that `excluded` or the filter take out, until it gives something other than
  * WPS_OK, which is returned. fn only looks. */

@@ -25,6 +25,7 @@ static struct group *group_new(struct hub_worker *hw, struct wps_str name)
   memcpy(text, name.ptr, name.len);
   g->name = (struct wps_str){text, name.len};
   g->hw = hw;
+  list_init(&g->taps);
   /* With one worker nobody else could have members. */
   if (workers_count(hw->worker->all) > 1) {
     g->shared = shared_group_enter(hw->hub->shared, name, hw->worker->index);
@@ -43,11 +44,18 @@ fail:
   return NULL;
 }
 
+struct group *group_get(struct hub_worker *hw, struct wps_str name)
+{
+  struct group *g = group_find(hw, name);
+
+  return g != NULL ? g : group_new(hw, name);
+}
+
 static void group_free_if_empty(struct group *g)
 {
   struct hub_worker *hw = g->hw;
 
-  if (g->count != 0 || g->walking != 0)
+  if (g->count != 0 || g->tap_count != 0 || g->walking != 0)
     return;
   pending_drop(g);
   table_remove(&hw->groups, g->name);
@@ -183,8 +191,8 @@ int group_join(struct hub_client *c, struct wps_str name, uint64_t serial,
   m = calloc(1, sizeof(*m));
   if (m == NULL)
     return WPS_ENOMEM;
-  g = group_find(c->hw, name);
-  if (g == NULL && (g = group_new(c->hw, name)) == NULL) {
+  g = group_get(c->hw, name);
+  if (g == NULL) {
     free(m);
     return WPS_ENOMEM;
   }

@@ -11,7 +11,9 @@
 #include "base/utf8.h"
 #include "hub/pending.h"
 #include "hub/shared.h"
+#include "hub/state.h"
 #include "hub/sift.h"
+#include "hub/tap.h"
 
 enum { HUB_NAME_MAX = 128, GROUP_NAME_MAX = 1024 };
 
@@ -169,6 +171,7 @@ void hubs_free(struct hubs *hs)
     set = older;
   }
   while ((hub = table_next(&hs->registry->by_name, &at)) != NULL) {
+    hub_states_free(hub->states);
     hub_shared_free(hub->shared);
     free(hub);
   }
@@ -290,6 +293,7 @@ void hub_worker_stop(struct wps_worker *w)
   defer_cancel(&w->hubs->sift_next);
   while ((hw = table_next(&w->hubs->by_name, &at)) != NULL) {
     DCHECK(list_empty(&hw->clients));
+    taps_end(hw);
     table_free(&hw->groups);
     table_free(&hw->users);
     free(hw);

@@ -23,6 +23,7 @@
 
 struct hub;
 struct hub_shared;
+struct hub_states;
 struct shared_group;
 struct fanout;
 struct hub_client;
@@ -34,10 +35,13 @@ struct hub_handler {
   struct wps_handler view;
   struct wps_instance *upstream; /* set once the instances exist */
   size_t upstream_block;         /* for whoever makes them       */
-  uint32_t system_events;        /* WPS_EVENT_* bits */
+  uint32_t events; /* WPS_EVENT_* bits; not MESSAGE: those are names */
   bool all_user_events;
+  bool dynamic;                      /* the upstream has wants(); set with it */
   const struct wps_str *user_events; /* names, any case */
   size_t user_event_count;
+  const struct wps_str *presence_groups; /* patterns; none: all groups */
+  size_t presence_group_count;
 };
 
 /* What the configuration says of one hub, or of "*". Owned by the daemon. */
@@ -82,6 +86,7 @@ struct hub {
   const struct hub_settings *_Atomic settings;
   struct hubs *hubs;
   struct hub_shared *shared;
+  struct hub_states *_Atomic states; /* NULL: none yet; see state.h */
   _Atomic uint64_t clients[]; /* per worker, written by that worker only */
 };
 
@@ -153,6 +158,16 @@ struct group {
   uint32_t holes;
   struct pending *pending; /* what it owes its members; NULL: nothing */
   uint32_t published;      /* entries that `pending` ever had */
+  uint32_t tap_count;
+  uint32_t telling; /* taps are just being told */
+  struct list taps; /* struct wps_tap, see tap.h */
+};
+
+/* wps_member.marks */
+enum {
+  MEMBER_ENDING = 1 << 0,  /* left() is running                          */
+  MEMBER_STATED = 1 << 1,  /* it has a state, see state.h                */
+  MEMBER_WATCHING = 1 << 2 /* counts in the watchers of its group        */
 };
 
 struct hub_user;
@@ -180,7 +195,7 @@ struct wps_member {
   uint32_t flags, kinds;
   uint32_t seen;    /* of group.published */
   uint16_t variant; /* below WPS_MAX_VARIANTS */
-  uint16_t ending;  /* left() is running */
+  uint16_t marks;   /* MEMBER_* */
   void *data;
   uint64_t serial;
 };
@@ -210,6 +225,9 @@ struct wps_member *group_membership(const struct hub_client *c,
 struct wps_member *group_membership_hashed(const struct hub_client *c,
                                            struct wps_str name, uint64_t hash);
 struct group *group_find(const struct hub_worker *hw, struct wps_str name);
+/* The same, made when it is not there: for who has no membership;
+ * group_settle() takes it away when it is of no use. NULL: no memory. */
+struct group *group_get(struct hub_worker *hw, struct wps_str name);
 /* The last walk over the group is over: close the holes it has left. */
 void group_settle(struct group *g);
 /* Clients of a user on this worker: a list of hub_client.in_user, or NULL. */

@@ -40,8 +40,8 @@ struct event *event_new(const struct wps_event *from, struct note *note)
   char *at;
 
   size += from->hub.len + from->conn.len + from->user.len +
-          from->subprotocol.len + from->name.len + from->app_state.len +
-          from->reason.len;
+          from->subprotocol.len + from->name.len + from->group.len +
+          from->app_state.len + from->reason.len;
   size += pairs_size(from->claims, from->claim_count);
   size += pairs_size(from->headers, from->header_count);
   e = malloc(size);
@@ -67,6 +67,7 @@ struct event *event_new(const struct wps_event *from, struct note *note)
   e->view.user = str_put(&at, from->user);
   e->view.subprotocol = str_put(&at, from->subprotocol);
   e->view.name = str_put(&at, from->name);
+  e->view.group = str_put(&at, from->group);
   e->view.app_state = str_put(&at, from->app_state);
   e->view.reason = str_put(&at, from->reason);
   e->view.unix_ms = clock_unix_ms();
@@ -91,13 +92,13 @@ void event_unref(struct event *e)
   free(e);
 }
 
-static const struct wps_event *api_ref(const struct wps_event *view)
+const struct wps_event *event_view_ref(const struct wps_event *view)
 {
   atomic_fetch_add_explicit(&event_of(view)->refs, 1, memory_order_relaxed);
   return view;
 }
 
-static void api_unref(const struct wps_event *view)
+void event_view_unref(const struct wps_event *view)
 {
   event_unref(event_of(view));
 }
@@ -153,8 +154,8 @@ void answer_free(void *answer)
   free(a);
 }
 
-static void api_answer(struct wps_reply *reply,
-                       const struct wps_event_answer *answer)
+void event_answer(struct wps_reply *reply,
+                  const struct wps_event_answer *answer)
 {
   struct answer *copy = answer_copy(answer);
 
@@ -165,25 +166,19 @@ static void api_answer(struct wps_reply *reply,
     reply_finish(reply, REPLY_ANSWER, WPS_OK, STR_NONE, copy, answer_free);
 }
 
-static int api_keep(const struct wps_event *view, struct wps_bytes note)
+int event_keep(struct wps_instance *self, const struct wps_event *view,
+               struct wps_bytes note)
 {
   struct event *e = event_of(view);
 
-  return e->note != NULL ? note_set(e->note, note) : WPS_ENOMEM;
+  return e->note != NULL ? note_set(e->note, self, note) : WPS_ENOMEM;
 }
 
-static struct wps_bytes api_kept(const struct wps_event *view)
+struct wps_bytes event_kept(struct wps_instance *self,
+                            const struct wps_event *view)
 {
   struct event *e = event_of(view);
 
-  return e->note != NULL ? note_get(e->note) : (struct wps_bytes){NULL, 0};
+  return e->note != NULL ? note_get(e->note, self)
+                         : (struct wps_bytes){NULL, 0};
 }
-
-const struct wps_event_api event_api = {
-    .struct_size = sizeof(event_api),
-    .ref = api_ref,
-    .unref = api_unref,
-    .answer = api_answer,
-    .keep = api_keep,
-    .kept = api_kept,
-};

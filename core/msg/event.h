@@ -33,6 +33,14 @@ struct answer {
 };
 void answer_free(void *answer);
 
-extern const struct wps_event_api event_api;
+/* Behind wps->event. Thread: as there. */
+const struct wps_event *event_view_ref(const struct wps_event *view);
+void event_view_unref(const struct wps_event *view);
+void event_answer(struct wps_reply *reply,
+                  const struct wps_event_answer *answer);
+int event_keep(struct wps_instance *self, const struct wps_event *view,
+               struct wps_bytes note);
+struct wps_bytes event_kept(struct wps_instance *self,
+                            const struct wps_event *view);
 
 #endif

@@ -61,8 +61,8 @@ struct wps_reply {
 
 static const char *reply_kind_text(uint32_t kind)
 {
-  static const char *const names[] = {"ok",     "fail",   "decline",
-                                      "accept", "answer", "respond"};
+  static const char *const names[] = {
+      "ok", "fail", "decline", "accept", "answer", "respond", "conn->accept"};
 
   return kind < ARRAY_LEN(names) ? names[kind] : "?";
 }

@@ -23,7 +23,8 @@ enum reply_kind {
   REPLY_DECLINE,
   REPLY_PRINCIPAL, /* auth->accept; value: struct principal (msg/principal.h) */
   REPLY_ANSWER,    /* event->answer; value: struct answer (msg/event.h)    */
-  REPLY_HTTP       /* http->respond; value: struct http_response_copy      */
+  REPLY_HTTP,      /* http->respond; value: struct http_response_copy      */
+  REPLY_ACCEPT     /* conn->accept; value: struct http_accept              */
 };
 
 struct reply_result {

@@ -14,6 +14,8 @@
 
 WPS_BEGIN_DECLS
 
+struct wps_subprotocol;
+
 enum {
   WPS_CONN_CONNECTING = 1,   /* not admitted yet: no plugin sees it so       */
   WPS_CONN_OPEN = 2,
@@ -46,6 +48,19 @@ struct wps_session {
   uint32_t replaced_code;    /* close code for the socket that another one   */
   uint32_t reserved;         /*   takes over from; 0: 1008                   */
   struct wps_str replaced_reason; /* copied                                  */
+};
+
+/* Make a WebSocket of a request: a peer, which belongs to no hub. */
+struct wps_accept {
+  uint32_t struct_size;
+  uint32_t max_message_bytes; /* of one message; 0: limits.message_size      */
+  const struct wps_subprotocol *ops; /* open, frame and close, perhaps       */
+                              /*   closing and drained; the rest is not      */
+                              /*   called                                    */
+  struct wps_str selected;    /* Sec-WebSocket-Protocol, {NULL,0}: none      */
+  void *arg;                  /* comes to open() as hello->arg               */
+  uint32_t ping_interval_ms;  /* 0: websocket.ping_interval                  */
+  uint32_t silence_ms;        /* closed after it; 0: twice that, >= 30 s     */
 };
 
 struct wps_conn_api {
@@ -134,6 +149,16 @@ struct wps_conn_api {
    * Thread: the client's worker. */
   bool (*allowed)(const struct wps_conn *conn, uint32_t action,
                   struct wps_str group);
+
+  /* Answer a route's request with a WebSocket; open() of how->ops follows on
+   * the worker of the request, with this instance. A request that is no good
+   * handshake is refused as such. A peer has no hub, groups, session or events;
+   * send, close, hold, timers, ref and post are as for clients. At shutdown it
+   * lives until drain() of its instance is over. Thread: any. Consumes reply,
+   * copies how, but ops. When open() does not follow, `arg` is nobody's: give
+   * it nothing to free. */
+  void (*accept)(struct wps_instance *self, struct wps_reply *reply,
+                 const struct wps_accept *how);
 };
 
 WPS_END_DECLS

@@ -38,6 +38,22 @@ struct wps_http_route {
                  struct wps_reply *reply);
 };
 
+/* A request that the server makes to itself. */
+struct wps_http_call {
+  uint32_t struct_size;
+  uint32_t flags;                   /* 0 in 1.0                              */
+  struct wps_str method;
+  struct wps_str target;            /* path and query                        */
+  const struct wps_pair *headers;   /* Content-Length is made                */
+  size_t header_count;
+  struct wps_bytes body;            /* copied                                */
+  const struct wps_principal *who;  /* passes for authenticated; copied      */
+  struct wps_str remote;            /* what request->remote() says           */
+};
+
+typedef void (*wps_http_answer_fn)(void *arg,
+                                   const struct wps_http_response *r);
+
 struct wps_http_api {
   uint32_t struct_size, reserved;
 
@@ -53,6 +69,14 @@ struct wps_http_api {
    * Thread: any. Consumes reply, copies all but the body, of which it takes a
    * reference of its own. */
   void (*respond)(struct wps_reply *reply, const struct wps_http_response *r);
+
+  /* Put a request before the routes of WPS_FOR_API. fn runs once, on the
+   * calling worker, never inside the call, with what the route answers or what
+   * the core says instead (404, 405, 403, 400); r lives until it returns.
+   * Thread: worker. Errors: EINVAL (method, target or a header that cannot be
+   * sent), ENOMEM. */
+  int (*dispatch)(struct wps_instance *self, const struct wps_http_call *call,
+                  wps_http_answer_fn fn, void *arg);
 };
 
 WPS_END_DECLS

@@ -61,14 +61,38 @@ struct wps_joined {
   struct wps_member *member;       /* NULL unless status is WPS_OK           */
 };
 
+/* wps_client_event.flags */
+enum { WPS_CLIENT_EVENT_CONCURRENT = 1 << 0 }; /* waits for no other event, nor
+                                                  does one wait for it       */
+
 /* What a client tells its upstreams. */
 struct wps_client_event {
   uint32_t struct_size;
-  uint32_t flags;                  /* 0 in 1.0                               */
+  uint32_t flags;                  /* WPS_CLIENT_EVENT_*                     */
   struct wps_str name;
   struct wps_message *msg;
   const struct wps_pair *headers;  /* to go along as they are                */
   size_t header_count;
+};
+
+/* What a client is about to do. */
+struct wps_client_request {
+  uint32_t struct_size;
+  uint32_t type;                   /* WPS_EVENT_JOIN, _LEAVE or _PUBLISH     */
+  struct wps_str group;
+  struct wps_message *msg;         /* PUBLISH; NULL: not known yet           */
+};
+
+enum { WPS_STATES_MAX = 200 };
+
+/* The states of a group's members as they are when a watch begins. Lives until
+ * done returns. */
+struct wps_states {
+  uint32_t struct_size;
+  int32_t status;                  /* WPS_OK, or ECANCELED: it has left, or  */
+                                   /*   watches no more                      */
+  struct wps_message *const *items; /* of kind STATE, in byte order of conn  */
+  size_t count;                    /* WPS_STATES_MAX at most                 */
 };
 
 enum { WPS_OP_GRANT = 1, WPS_OP_REVOKE = 2, WPS_OP_CHECK = 3 };
@@ -105,6 +129,9 @@ typedef void (*wps_joined_fn)(struct wps_conn *conn, void *arg, uint64_t tag,
 typedef void (*wps_answer_fn)(struct wps_conn *conn, void *arg, uint64_t tag,
                               int status,
                               const struct wps_event_answer *answer);
+typedef void (*wps_states_fn)(struct wps_conn *conn, void *arg, uint64_t tag,
+                              const struct wps_states *states);
+typedef void (*wps_tap_fn)(void *arg, struct wps_message *msg);
 
 struct wps_hub_api {
   uint32_t struct_size, reserved;
@@ -134,7 +161,8 @@ struct wps_hub_api {
   uint64_t (*member_serial)(const struct wps_member *member);
 
   /* Change flags, variant, kinds and data from the next message on. Data that
-   * is replaced is the caller's to free. Errors: EINVAL (flags, variant). */
+   * is replaced is the caller's to free. What the client is owed is delivered
+   * first. Errors: EINVAL (flags, variant), ECLOSED (that made it leave). */
   int (*member_update)(struct wps_member *member,
                        const struct wps_membership *how);
 
@@ -154,18 +182,63 @@ struct wps_hub_api {
                  wps_published_fn done, void *arg, uint64_t tag);
 
   /* Hand a client's custom event to the upstream that its hub configures for
-   * it, one event of a client after the other. status is WPS_OK with the
-   * answer, or with NULL when the upstream said ok() and no more; EFORBIDDEN
-   * with the answer when it is a refusal; else with answer NULL what went
-   * wrong. The core has already set what the answer says about app_state; msg
-   * is the caller's to deliver. name, msg and done must be there. Allowed in
-   * close(), where done gets NULL for the client. While limits.events_waiting
-   * or limits.events_waiting_bytes of a client wait, its socket is not read;
-   * what came in with the same read is still taken.
+   * it, one event of a client after the other unless it is CONCURRENT. status
+   * is WPS_OK with the answer, or with NULL when the upstream said ok() and no
+   * more; EFORBIDDEN with the answer when it is a refusal; else with answer
+   * NULL what went wrong. The core has already set what the answer says about
+   * app_state; msg is the caller's to deliver. name, msg and done must be
+   * there. Allowed in close(), where done gets NULL for the client. While
+   * limits.events_waiting or limits.events_waiting_bytes of a client wait, its
+   * socket is not read; what came in with the same read is still taken.
    * Errors: EINVAL, ENOTFOUND (nobody takes it), ENOMEM, EAGAIN (far too many
    * wait, which needs a subprotocol that raises several for one frame). */
   int (*event)(struct wps_conn *conn, const struct wps_client_event *event,
                wps_answer_fn done, void *arg, uint64_t tag);
+
+  /* Withdraw an event that was given with CONCURRENT under this arg and tag:
+   * done gets ECANCELED, the upstream's reply is abandoned. Nothing when it has
+   * ended. The end of the client does the same to all of them. */
+  void (*event_cancel)(struct wps_conn *conn, void *arg, uint64_t tag);
+
+  /* Does an upstream want to decide about this? ENOTFOUND says no, at next to
+   * no cost; then go on. Otherwise it waits its turn among the client's events,
+   * and done gets WPS_OK or EFORBIDDEN: no, no answer in time, nobody there.
+   * What conn->allowed() forbids is not asked. Errors: ENOTFOUND, EINVAL (type,
+   * group), ENOMEM, EAGAIN (far too many wait), ECLOSED (in close(), where
+   * somebody would have to be asked). */
+  int (*ask)(struct wps_conn *conn, const struct wps_client_request *what,
+             wps_conn_done_fn done, void *arg, uint64_t tag);
+
+  /* The state of a membership, for other members to see: pairs, or NULL for
+   * none (an empty list is a state). Those that watch get a message of kind
+   * STATE, the member itself included, in a later turn; times of one group
+   * rise. It ends with the membership, which they are told, too. Together 4 KiB
+   * at most. Errors: ENOMEM, ETOOBIG, ECLOSED (in left()). */
+  int (*member_state)(struct wps_member *member, const struct wps_pair *entries,
+                      size_t count);
+
+  /* Begin to watch the states of the group: done gets what there is, and from
+   * its return on the client every change after that, each once, in the same
+   * order as everybody. Watching again gives another picture. Errors: ENOMEM,
+   * ECLOSED (in left(), or the worker stops). */
+  int (*member_watch)(struct wps_member *member, wps_states_fn done, void *arg,
+                      uint64_t tag);
+  void (*member_unwatch)(struct wps_member *member);
+
+  /* Hear what is published to a group, without a filter, on any worker, by
+   * whomever, from the return of the call on; nobody counts or lists the ear.
+   * fn runs on this worker, inside publishing: it may untap, and publish, but
+   * not to its own group, where it would hear itself; and must be quick. Ends
+   * with the worker at the latest. Errors: EINVAL (group, not on a worker),
+   * ENOTFOUND (the hub is not configured), ELIMIT (hubs), ENOMEM. */
+  int (*tap)(struct wps_instance *self, struct wps_str hub,
+             struct wps_str group, wps_tap_fn fn, void *arg,
+             struct wps_tap **out);
+  void (*untap)(struct wps_tap *tap);
+
+  /* The pattern language of roles (azure-client.md 3.1): false also for a
+   * pattern that is none. Thread: any. */
+  bool (*pattern_match)(struct wps_str pattern, struct wps_str text);
 
   /* Compile a filter expression (azure-server.md 7.6). With EINVAL the sentence
    * for the client is put into `why`, NUL-terminated and made to fit into

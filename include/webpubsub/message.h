@@ -17,11 +17,17 @@ WPS_BEGIN_DECLS
 enum { WPS_FROM_SERVER = 1, WPS_FROM_GROUP = 2 };
 
 /* What a message is. A member receives the kinds whose bit (1 << kind) is in
- * its mask, which is DATA alone unless it asked for more. */
+ * its mask, which is DATA alone unless it asked for more; STATE comes by
+ * hub->member_watch only. */
 enum {
   WPS_MSG_DATA = 0,
+  WPS_MSG_STATE = 1,      /* a member's state: tags; conn, user, group,      */
+                          /*   created_unix_ms                               */
   WPS_MSG_PRIVATE = 16    /* 16..31: one component to itself, conn->deliver; */
-};                        /*   others are not for use                        */
+};                        /*   2..15 are not for use                         */
+
+/* wps_message_info.flags */
+enum { WPS_MESSAGE_CLEARED = 1 << 0 }; /* STATE: there is none any more      */
 
 /* What there is to know about a message; filled by the creator, read by
  * encoders. Everything but data may be absent. WPS_DATA_JSON is a promise that
@@ -32,7 +38,7 @@ struct wps_message_info {
   struct wps_bytes data;
   uint32_t kind;             /* WPS_MSG_*                                    */
   uint32_t from;             /* WPS_FROM_*                                   */
-  uint32_t flags;            /* 0 in 1.0                                     */
+  uint32_t flags;            /* WPS_MESSAGE_*                                */
   uint32_t ttl_ms;           /* not written to a socket by then: dropped     */
   struct wps_str group;      /* with WPS_FROM_GROUP                          */
   struct wps_str user;       /* publisher's user id                          */

@@ -17,7 +17,9 @@ WPS_BEGIN_DECLS
 
 struct wps_principal;
 
-/* What a request wants to be; an auth component checks accordingly. */
+/* What a request wants to be; an auth component checks accordingly. Of
+ * FOR_SERVER the token may stand in the query, and its audience names the hub
+ * by the query argument of that name. */
 enum { WPS_FOR_CLIENT = 1, WPS_FOR_API = 2, WPS_FOR_SERVER = 3 };
 
 struct wps_request_api {
@@ -27,8 +29,8 @@ struct wps_request_api {
   struct wps_str (*target)(const struct wps_request *req); /* as it came     */
   struct wps_str (*path)(const struct wps_request *req);  /* percent-decoded */
   /* hub: of a handshake, in lower case; of a route, its parameter {hub} as it
-   * came, if any. listener: its address, as the line "ready" has it. remote:
-   * "ip:port", or "unix:...". */
+   * came, if any; of one FOR_SERVER without, its query argument. listener: its
+   * address, as the line "ready" has it. remote: "ip:port", or "unix:...". */
   struct wps_str (*hub)(const struct wps_request *req);
   struct wps_str (*listener)(const struct wps_request *req);
   struct wps_str (*remote)(const struct wps_request *req);

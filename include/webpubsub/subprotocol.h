@@ -51,9 +51,11 @@ struct wps_hello {
   uint32_t struct_size;
   uint32_t variant;
   const struct wps_request *req;
-  const struct wps_principal *who;        /* NULL: nobody                    */
+  const struct wps_principal *who;        /* NULL: nobody; that of the route */
+                                          /*   for conn->accept              */
   const struct wps_event_answer *answer;  /* of the connect event, or NULL   */
   struct wps_str selected;                /* Sec-WebSocket-Protocol, or none */
+  void *arg;                              /* of conn->accept, else NULL      */
 };
 
 /* A session has got a new socket. Lives until resumed() returns. */

@@ -42,6 +42,7 @@ struct wps_worker;   /* one event-loop thread                           */
 struct wps_conn;     /* one client, owned by exactly one worker         */
 struct wps_member;   /* one membership: this client in that group       */
 struct wps_message;  /* immutable, refcounted application message       */
+struct wps_tap;      /* an ear at a group, see hub.h                    */
 struct wps_filter;   /* a compiled filter expression, refcounted        */
 struct wps_frame;    /* immutable, refcounted encoded bytes             */
 struct wps_request;  /* one HTTP request, a WebSocket handshake included*/

@@ -79,7 +79,7 @@ struct auth_jwt {
 struct question {
   const struct auth_jwt *inst;
   const struct wps_request *req;
-  bool client;
+  bool client, server;       /* FOR_CLIENT, FOR_SERVER; else FOR_API       */
   struct wps_str path;       /* that aud must name behind an endpoint      */
   struct wps_str legacy_hub; /* {NULL, 0} unless the hub was in the query  */
   const char *verified_by;   /* what verified the signature                */
@@ -157,8 +157,12 @@ static bool hs256(void *arg, bool generated, struct wps_bytes data,
 static bool audience_fits(const struct question *q, struct wps_str aud,
                           const struct token_origin *origin)
 {
-  return q->client ? token_audience_client(aud, origin, q->path, q->legacy_hub)
-                   : token_audience_api(aud, origin, q->path);
+  if (q->client)
+    return token_audience_client(aud, origin, q->path, q->legacy_hub);
+  if (q->server)
+    return token_audience_server(aud, origin, q->path,
+                                 wps->request->hub(q->req));
+  return token_audience_api(aud, origin, q->path);
 }
 
 static bool in_list(const struct auth_jwt *inst, const char *key,
@@ -223,6 +227,7 @@ static void question_init(struct question *q, const struct auth_jwt *inst,
   q->req = req;
   q->verified_by = "public_keys";
   q->client = wps->request->purpose(req) == WPS_FOR_CLIENT;
+  q->server = wps->request->purpose(req) == WPS_FOR_SERVER;
   q->path = q->client ? wps->request->audience(req) : path_of_api(req);
   if (q->client && path.len >= 7 && path.len <= 8 &&
       strncasecmp(path.ptr, "/client/", path.len) == 0)
@@ -259,6 +264,7 @@ static const struct wps_str *api_role(const struct auth_jwt *inst,
 static void principal_accept(const struct question *q,
                              const struct token *token, struct wps_reply *reply)
 {
+  struct wps_str *own = NULL;
   struct wps_principal who = {
       .struct_size = sizeof(who),
       .user = token->user,
@@ -277,7 +283,21 @@ static void principal_accept(const struct question *q,
     who.groups = NULL;
     who.group_count = 0;
   }
+  if (q->server && who.roles == &owner) {
+    /* What it is to do there is its own choice (azure-server.md 9.5). */
+    own = malloc((token->role_count + 1) * sizeof(*own));
+    if (own == NULL) {
+      wps->reply->fail(reply, WPS_ENOMEM, STR_LITERAL("out of memory"));
+      return;
+    }
+    own[0] = owner;
+    for (size_t i = 0; i < token->role_count; i++)
+      own[i + 1] = token->roles[i];
+    who.roles = own;
+    who.role_count = token->role_count + 1;
+  }
   wps->auth->accept(reply, &who);
+  free(own);
 }
 
 /* The expected audience helps whoever set up a proxy; the token's own words
@@ -285,7 +305,7 @@ static void principal_accept(const struct question *q,
 static void refuse(const struct question *q, struct wps_reply *reply,
                    int status, const char *why)
 {
-  struct wps_str place = {NULL, 0}, scheme = {"", 0};
+  struct wps_str place = {NULL, 0}, scheme = {"", 0}, hub = {"", 0};
   char text[400];
 
   if (strcmp(why, TOKEN_WHY_AUDIENCE) != 0) {
@@ -296,10 +316,12 @@ static void refuse(const struct question *q, struct wps_reply *reply,
     scheme = wps->request->scheme(q->req);
     place = wps->request->header(q->req, "Host");
   }
-  snprintf(text, sizeof(text), "%s; expected %.*s%s%.*s%.*s", why,
+  hub = q->server ? wps->request->hub(q->req) : hub;
+  snprintf(text, sizeof(text), "%s; expected %.*s%s%.*s%.*s%s%.*s", why,
            (int)scheme.len, scheme.ptr, scheme.len > 0 ? "://" : "",
            (int)place.len, place.ptr != NULL ? place.ptr : "", (int)q->path.len,
-           q->path.ptr);
+           q->path.ptr, q->server ? "?hub=" : "", (int)hub.len,
+           hub.ptr != NULL ? hub.ptr : "");
   wps->reply->fail(reply, status, (struct wps_str){text, strlen(text)});
 }
 
@@ -321,7 +343,7 @@ static void authenticate(void *inst, void *wstate, struct wps_request *req,
 
   (void)wstate;
   question_init(&q, a, req);
-  if (q.client)
+  if (q.client || q.server)
     text = wps->request->query(req, "access_token");
   if (!is_given(text) && !bearer_get(req, &text)) {
     wps->reply->decline(reply);

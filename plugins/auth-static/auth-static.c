@@ -64,7 +64,8 @@ static const struct wps_config_item items[] = {
      .flags = WPS_CONF_LIST,
      .items = &key_schema,
      .help = "who may come in with a key in the header X-API-Key or, for "
-             "clients, in the query argument api_key"},
+             "clients and servers that open a WebSocket, in the query argument "
+             "api_key"},
     {.key = "iterations",
      .type = WPS_CONF_INT,
      .fallback = "100000",
@@ -108,6 +109,7 @@ void grant_finish(const struct grant *grant, uint32_t purpose, bool hub_allowed,
                   struct wps_reply *reply)
 {
   bool client = purpose == WPS_FOR_CLIENT;
+  struct wps_str *all = NULL;
   struct wps_principal who = {.struct_size = sizeof(who),
                               .user = grant->user,
                               .roles = client ? grant->roles : grant->api_roles,
@@ -117,10 +119,26 @@ void grant_finish(const struct grant *grant, uint32_t purpose, bool hub_allowed,
                               .group_count = client ? grant->group_count : 0,
                               .credential = grant->credential};
 
-  if (hub_allowed)
-    wps->auth->accept(reply, &who);
-  else
+  if (!hub_allowed) {
     REFUSE(reply, WPS_EFORBIDDEN, "this hub is not among the allowed ones");
+    return;
+  }
+  /* There, its own roles say what it is for. */
+  if (purpose == WPS_FOR_SERVER && who.role_count > 0) {
+    all = malloc((who.role_count + grant->role_count) * sizeof(*all));
+    if (all == NULL) {
+      REFUSE(reply, WPS_ENOMEM, "out of memory");
+      return;
+    }
+    for (size_t i = 0; i < who.role_count; i++)
+      all[i] = grant->api_roles[i];
+    for (size_t i = 0; i < grant->role_count; i++)
+      all[who.role_count + i] = grant->roles[i];
+    who.roles = all;
+    who.role_count += grant->role_count;
+  }
+  wps->auth->accept(reply, &who);
+  free(all);
 }
 
 /* ---- authenticate ---- */
@@ -172,7 +190,7 @@ static void authenticate(void *inst, void *wstate, struct wps_request *req,
     return;
   }
   /* Only what cannot set headers may put a key into the URL. */
-  if (key.ptr == NULL && purpose == WPS_FOR_CLIENT) {
+  if (key.ptr == NULL && purpose != WPS_FOR_API) {
     key = wps->request->query(req, "api_key");
     if (key.len == 0)
       key.ptr = NULL;

@@ -227,3 +227,37 @@ bool token_audience_api(struct wps_str aud, const struct token_origin *origin,
   return path_is(u.path, path, false, false) ||
          path_is(u.path, path, true, false);
 }
+
+/* The first argument of that name; {NULL, 0}: none. `rest` is "?query#..." */
+static struct wps_str query_get(struct wps_str rest, struct wps_str name)
+{
+  struct wps_str arg;
+  size_t n;
+
+  rest.len = span_to(rest, '#');
+  while (rest.len > 0) {
+    rest.ptr++; /* '?' or '&' */
+    rest.len--;
+    arg = (struct wps_str){rest.ptr, span_to(rest, '&')};
+    rest.ptr += arg.len;
+    rest.len -= arg.len;
+    n = span_to(arg, '=');
+    if (n < arg.len && path_is((struct wps_str){arg.ptr, n}, name, true, false))
+      return (struct wps_str){arg.ptr + n + 1, arg.len - n - 1};
+  }
+  return (struct wps_str){NULL, 0};
+}
+
+bool token_audience_server(struct wps_str aud,
+                           const struct token_origin *origin,
+                           struct wps_str path, struct wps_str hub)
+{
+  static const struct wps_str name = WPS_STR_INIT("hub");
+  struct wps_str named;
+  struct url u;
+
+  if (!token_audience_api(aud, origin, path) || !url_read(aud, &u))
+    return false;
+  named = query_get(u.rest, name);
+  return named.ptr != NULL && hub.len > 0 && path_is(named, hub, true, true);
+}

@@ -34,5 +34,10 @@ bool token_audience_client(struct wps_str aud,
  * not count, the case of the path does. */
 bool token_audience_api(struct wps_str aud, const struct token_origin *origin,
                         struct wps_str path);
+/* The same for a server that connects ("/server/tunnel"), whose hub has to be
+ * the first argument `hub` of aud's query, whatever the case. */
+bool token_audience_server(struct wps_str aud,
+                           const struct token_origin *origin,
+                           struct wps_str path, struct wps_str hub);
 
 #endif

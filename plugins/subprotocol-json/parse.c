@@ -7,39 +7,11 @@
 #include <webpubsub/status.h>
 
 #include "plugins/common/azure/names.h"
-#include "plugins/common/b64.h"
-#include "plugins/common/json_scan.h"
-
-/* X(NAME, text): the properties that mean something, by their length. */
-#define KEYS(X)                                                                \
-  X(TYPE, "type")                                                              \
-  X(DATA, "data")                                                              \
-  X(GROUP, "group")                                                            \
-  X(EVENT, "event")                                                            \
-  X(ACK_ID, "ackId")                                                           \
-  X(ERROR, "error")                                                            \
-  X(STATE, "state")                                                            \
-  X(NO_ECHO, "noEcho")                                                         \
-  X(TARGET, "target")                                                          \
-  X(STREAM, "stream")                                                          \
-  X(DATA_TYPE, "dataType")                                                     \
-  X(METADATA, "metadata")                                                      \
-  X(STREAM_ID, "streamId")                                                     \
-  X(TTL, "ttlSeconds")                                                         \
-  X(SEQUENCE_ID, "sequenceId")                                                 \
-  X(INVOCATION_ID, "invocationId")                                             \
-  X(STREAM_SEQUENCE_ID, "streamSequenceId")
-
-enum {
-#define X(name, text) KEY_##name,
-  KEYS(X)
-#undef X
-      KEY_COUNT
-};
+#include "plugins/subprotocol-json/parse_values.h"
 
 static const struct wps_str key_names[KEY_COUNT] = {
 #define X(name, text) WPS_STR_INIT(text),
-    KEYS(X)
+    JSON_KEYS(X)
 #undef X
 };
 
@@ -53,6 +25,8 @@ static int first_key(size_t len)
     return KEY_GROUP;
   case 6:
     return KEY_NO_ECHO;
+  case 7:
+    return KEY_PAYLOAD;
   case 8:
     return KEY_DATA_TYPE;
   case 10:
@@ -87,311 +61,69 @@ static int find_key(const struct json_value *key)
   return -1;
 }
 
-static bool absent(const struct json_value *v)
+static int parse_send(struct json_parse *p, const struct json_value *v)
 {
-  return v->type == 0 || v->type == SCAN_NULL;
-}
-
-/* Room for `len` bytes. All that is ever asked for comes from different parts
- * of the text, each at most twice: free of escapes, and decoded. */
-static char *take_room(struct json_parse *p, struct wps_str text, size_t len)
-{
-  char *at;
-
-  if (p->room == NULL) {
-    p->room = p->small;
-    if (text.len > sizeof(p->small) / 2) {
-      p->heap = malloc(text.len * 2);
-      if (p->heap == NULL)
-        return NULL;
-      p->room = p->heap;
-    }
-  }
-  at = p->room + p->used;
-  p->used += len;
-  return at;
-}
-
-/* The text of a string; in place when it has no escapes. */
-static int take_text(struct json_parse *p, struct wps_str text,
-                     const struct json_value *v, struct wps_str *out)
-{
-  char *at;
-
-  if (v->type != SCAN_STRING)
-    return WPS_EPROTO;
-  *out = json_value_inner(v);
-  if (!v->escaped)
-    return WPS_OK;
-  at = take_room(p, text, out->len);
-  if (at == NULL)
-    return WPS_ENOMEM;
-  out->len = json_scan_text(v, at);
-  out->ptr = at;
-  return WPS_OK;
-}
-
-static int take_group(struct json_parse *p, struct wps_str text,
-                      const struct json_value *v)
-{
-  int rc = take_text(p, text, &v[KEY_GROUP], &p->req.name);
-
-  if (rc == WPS_OK && !azure_group_ok(p->req.name))
-    rc = WPS_EPROTO;
-  return rc;
-}
-
-static int take_event(struct json_parse *p, struct wps_str text,
-                      const struct json_value *v, struct wps_str *out)
-{
-  int rc = take_text(p, text, &v[KEY_EVENT], out);
-
-  if (rc == WPS_OK && !azure_event_ok(*out))
-    rc = WPS_EPROTO;
-  return rc;
-}
-
-/* A non-empty id of a client's own; its length is a matter of taste. */
-static int take_id(struct json_parse *p, struct wps_str text,
-                   const struct json_value *v)
-{
-  int rc = take_text(p, text, v, &p->req.name);
-
-  if (rc == WPS_OK && p->req.name.len == 0)
-    rc = WPS_EPROTO;
-  return rc;
-}
-
-static int take_ack(struct json_parse *p, const struct json_value *v)
-{
-  if (absent(&v[KEY_ACK_ID]))
-    return WPS_OK;
-  p->req.flags |= AZURE_HAS_ACK;
-  return json_scan_u64(&v[KEY_ACK_ID], &p->req.id);
-}
-
-static int take_ttl(struct json_parse *p, const struct json_value *v)
-{
-  uint64_t seconds;
-
-  if (absent(&v[KEY_TTL]))
-    return WPS_OK;
-  if (json_scan_u64(&v[KEY_TTL], &seconds) != WPS_OK || seconds > AZURE_TTL_MAX)
-    return WPS_EPROTO;
-  p->req.ttl_ms = (uint32_t)seconds * 1000;
-  return WPS_OK;
-}
-
-static int take_echo(struct json_parse *p, const struct json_value *v)
-{
-  switch (v[KEY_NO_ECHO].type) {
-  case 0:
-  case SCAN_NULL:
-  case SCAN_FALSE:
-    return WPS_OK;
-  case SCAN_TRUE:
-    p->req.flags |= AZURE_NO_ECHO;
-    return WPS_OK;
-  default:
-    return WPS_EPROTO;
-  }
-}
-
-/* Every value of an object is a string. */
-static int check_strings(const struct json_value *object, size_t *count)
-{
-  struct json_scan scan;
-  struct json_member m;
-  int more;
-
-  *count = 0;
-  if (json_scan_object(&scan, json_value_raw(object)) != WPS_OK)
-    return WPS_EPROTO;
-  while ((more = json_scan_member(&scan, &m)) > 0) {
-    if (m.value.type != SCAN_STRING)
-      return WPS_EPROTO;
-    ++*count;
-  }
-  return more;
-}
-
-static int take_metadata(struct json_parse *p, struct wps_str text,
-                         const struct json_value *v)
-{
-  struct wps_pair *pairs = p->pairs;
-  struct json_scan scan;
-  struct json_member m;
-  size_t count, i = 0;
-  int rc;
-
-  if (absent(&v[KEY_METADATA]))
-    return WPS_OK;
-  rc = check_strings(&v[KEY_METADATA], &count);
-  /* A key has a byte at least, so that more would break the sum anyway. */
-  if (rc != WPS_OK || count > AZURE_METADATA_MAX)
-    return WPS_EPROTO;
-  if (count > JSON_PARSE_PAIRS) {
-    pairs = p->pairs_heap = malloc(count * sizeof(*pairs));
-    if (pairs == NULL)
-      return WPS_ENOMEM;
-  }
-  json_scan_object(&scan, json_value_raw(&v[KEY_METADATA]));
-  while (json_scan_member(&scan, &m) > 0) {
-    rc = take_text(p, text, &m.key, &pairs[i].name);
-    if (rc == WPS_OK)
-      rc = take_text(p, text, &m.value, &pairs[i].value);
-    if (rc != WPS_OK)
-      return rc;
-    i++;
-  }
-  rc = azure_metadata_check(pairs, count);
-  p->req.metadata = pairs;
-  p->req.metadata_count = count;
-  return rc;
-}
-
-static int read_data_type(const struct json_value *v, uint32_t *out)
-{
-  static const struct {
-    struct wps_str name;
-    uint32_t type;
-  } types[] = {{WPS_STR_INIT("json"), WPS_DATA_JSON},
-               {WPS_STR_INIT("text"), WPS_DATA_TEXT},
-               {WPS_STR_INIT("binary"), WPS_DATA_BINARY},
-               {WPS_STR_INIT("protobuf"), WPS_DATA_PROTOBUF}};
-
-  *out = WPS_DATA_JSON;
-  if (absent(&v[KEY_DATA_TYPE]))
-    return WPS_OK;
-  if (v[KEY_DATA_TYPE].type != SCAN_STRING)
-    return WPS_EPROTO;
-  for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-    if (json_scan_equal(&v[KEY_DATA_TYPE], types[i].name, true)) {
-      *out = types[i].type;
-      return WPS_OK;
-    }
-  return WPS_EPROTO;
-}
-
-static int decode_base64(struct json_parse *p, struct wps_str text,
-                         struct wps_str digits)
-{
-  char *at = take_room(p, text, digits.len / 4 * 3);
-  size_t len;
-
-  if (at == NULL)
-    return WPS_ENOMEM;
-  if (b64_decode(digits, at, &len) != WPS_OK)
-    return WPS_EPROTO;
-  p->req.data = (struct wps_bytes){at, len};
-  if (p->req.data_type == WPS_DATA_PROTOBUF && !azure_any_ok(p->req.data))
-    return WPS_EPROTO;
-  return WPS_OK;
-}
-
-/* `metadata` has been taken before: with it, data may be left out. */
-static int take_data(struct json_parse *p, struct wps_str text,
-                     const struct json_value *v)
-{
-  const struct json_value *data = &v[KEY_DATA];
-  struct wps_str s;
-  int rc;
-
-  rc = read_data_type(v, &p->req.data_type);
-  if (rc != WPS_OK)
-    return rc;
-  if (data->type == 0) {
-    if (p->req.metadata_count == 0)
-      return WPS_EPROTO;
-    p->req.data_type = WPS_DATA_TEXT;
-    p->req.data = (struct wps_bytes){"", 0};
-    return WPS_OK;
-  }
-  if (p->req.data_type == WPS_DATA_JSON) {
-    p->req.data = (struct wps_bytes){data->ptr, data->len};
-    return data->type == SCAN_NULL ? WPS_EPROTO : WPS_OK;
-  }
-  rc = take_text(p, text, data, &s);
-  if (rc != WPS_OK)
-    return rc;
-  if (p->req.data_type != WPS_DATA_TEXT)
-    return decode_base64(p, text, s);
-  p->req.data = (struct wps_bytes){s.ptr, s.len};
-  return WPS_OK;
-}
-
-/* Where data and its type come together or not at all. */
-static int take_data_pair(struct json_parse *p, struct wps_str text,
-                          const struct json_value *v, bool *present)
-{
-  *present = v[KEY_DATA].type != 0;
-  if (absent(&v[KEY_DATA_TYPE]) == *present)
-    return WPS_EPROTO;
-  return *present ? take_data(p, text, v) : WPS_OK;
-}
-
-/* {"streamId": …, "idleTimeoutMs": …}: of its content only the id has to be
- * usable, all else is a refused request, not a malformed one. */
-static int take_stream(struct json_parse *p, struct wps_str text,
-                       const struct json_value *stream)
-{
-  static const struct wps_str id_name = WPS_STR_INIT("streamId");
-  struct json_value id = {.type = 0};
-  struct json_scan scan;
-  struct json_member m;
-
-  if (json_scan_object(&scan, json_value_raw(stream)) != WPS_OK)
-    return WPS_EPROTO;
-  while (json_scan_member(&scan, &m) > 0)
-    if (json_scan_equal(&m.key, id_name, false))
-      id = m.value;
-  return take_id(p, text, &id);
-}
-
-static int parse_send(struct json_parse *p, struct wps_str text,
-                      const struct json_value *v)
-{
-  bool stream = !absent(&v[KEY_STREAM]);
   int rc;
 
   p->req.kind = AZURE_SEND;
-  if ((rc = take_ack(p, v)) != WPS_OK || (rc = take_echo(p, v)) != WPS_OK ||
-      (rc = take_ttl(p, v)) != WPS_OK ||
-      (rc = take_group(p, text, v)) != WPS_OK ||
-      (rc = take_metadata(p, text, v)) != WPS_OK)
+  if ((rc = json_take_ack(p, v)) != WPS_OK ||
+      (rc = json_take_echo(p, v)) != WPS_OK ||
+      (rc = json_take_ttl(p, v)) != WPS_OK ||
+      (rc = json_take_group(p, v)) != WPS_OK ||
+      (rc = json_take_metadata(p, v)) != WPS_OK)
     return rc;
-  if (stream) {
-    p->req.kind = AZURE_STREAM_START;
-    if (absent(&v[KEY_DATA]))
-      rc = read_data_type(v, &p->req.data_type);
-    else
-      rc = take_data(p, text, v);
-    return rc == WPS_OK ? take_stream(p, text, &v[KEY_STREAM]) : rc;
-  }
-  return take_data(p, text, v);
+  if (json_absent(&v[KEY_STREAM]))
+    return json_take_data(p, v);
+  p->req.kind = AZURE_STREAM_START;
+  rc = json_take_no_data(p, v);
+  return rc == WPS_OK ? json_take_stream(p, v) : rc;
 }
 
-static int parse_event(struct json_parse *p, struct wps_str text,
-                       const struct json_value *v)
+/* An event or invocation that is said to be a stream. */
+static int refuse_stream(struct json_parse *p, const struct json_value *v)
+{
+  static const struct wps_str why = WPS_STR_INIT("Streams go to groups only.");
+  int rc = json_take_no_data(p, v);
+
+  p->req.kind = AZURE_STREAM_START;
+  if (rc == WPS_OK)
+    rc = json_take_stream(p, v);
+  p->req.flags |= AZURE_BAD;
+  p->req.why = why;
+  return rc;
+}
+
+static int parse_event(struct json_parse *p, const struct json_value *v)
 {
   int rc;
 
   p->req.kind = AZURE_EVENT;
-  if ((rc = take_ack(p, v)) != WPS_OK || (rc = take_ttl(p, v)) != WPS_OK ||
-      (rc = take_event(p, text, v, &p->req.name)) != WPS_OK ||
-      (rc = take_metadata(p, text, v)) != WPS_OK)
+  if ((rc = json_take_ack(p, v)) != WPS_OK ||
+      (rc = json_take_ttl(p, v)) != WPS_OK ||
+      (rc = json_take_event(p, v)) != WPS_OK ||
+      (rc = json_take_metadata(p, v)) != WPS_OK)
     return rc;
-  return take_data(p, text, v);
+  return json_absent(&v[KEY_STREAM]) ? json_take_data(p, v)
+                                     : refuse_stream(p, v);
 }
 
-static int parse_member(struct json_parse *p, struct wps_str text,
-                        const struct json_value *v, uint32_t kind)
+/* As before 5.3 had types: {"event": …, "payload": …}. */
+static int parse_early(struct json_parse *p, struct json_value *v)
+{
+  if (v[KEY_EVENT].type == 0)
+    return WPS_EPROTO;
+  v[KEY_DATA] = v[KEY_PAYLOAD];
+  return parse_event(p, v);
+}
+
+static int parse_member(struct json_parse *p, const struct json_value *v,
+                        uint32_t kind)
 {
   int rc;
 
   p->req.kind = kind;
-  rc = take_ack(p, v);
-  return rc == WPS_OK ? take_group(p, text, v) : rc;
+  rc = json_take_ack(p, v);
+  return rc == WPS_OK ? json_take_group(p, v) : rc;
 }
 
 static int parse_sequence_ack(struct json_parse *p, const struct json_value *v)
@@ -400,88 +132,72 @@ static int parse_sequence_ack(struct json_parse *p, const struct json_value *v)
   return json_scan_u64(&v[KEY_SEQUENCE_ID], &p->req.id);
 }
 
-static int parse_invoke(struct json_parse *p, struct wps_str text,
-                        const struct json_value *v)
+static int parse_invoke(struct json_parse *p, const struct json_value *v)
 {
   static const struct wps_str event_target = WPS_STR_INIT("event");
+  static const struct wps_str why = WPS_STR_INIT("Only events can be invoked.");
   const struct json_value *target = &v[KEY_TARGET];
-  struct wps_str event;
-  bool data;
-  int rc;
+  int rc = WPS_OK;
 
   p->req.kind = AZURE_INVOKE;
-  if (!absent(target) && target->type != SCAN_STRING)
+  if (!json_absent(target) && target->type != SCAN_STRING)
     return WPS_EPROTO;
-  if (absent(target) || json_scan_equal(target, event_target, false)) {
-    rc = take_event(p, text, v, &event);
-    if (rc != WPS_OK)
-      return rc;
+  if (json_absent(target) || json_scan_equal(target, event_target, false)) {
+    rc = json_take_event(p, v);
+  } else {
+    p->req.flags |= AZURE_BAD;
+    p->req.why = why;
   }
-  rc = take_metadata(p, text, v);
   if (rc == WPS_OK)
-    rc = take_data_pair(p, text, v, &data);
+    rc = json_take_metadata(p, v);
   if (rc == WPS_OK)
-    rc = take_id(p, text, &v[KEY_INVOCATION_ID]);
-  return rc == WPS_OK && p->req.name.len > AZURE_ID_MAX ? WPS_EPROTO : rc;
+    rc = json_take_id(p, &v[KEY_INVOCATION_ID]);
+  if (rc == WPS_OK && p->req.ref.len > AZURE_ID_MAX)
+    rc = WPS_EPROTO;
+  if (rc != WPS_OK)
+    return rc;
+  return json_absent(&v[KEY_STREAM]) ? json_take_data_pair(p, v)
+                                     : refuse_stream(p, v);
 }
 
-static int parse_cancel(struct json_parse *p, struct wps_str text,
-                        const struct json_value *v)
+static int parse_cancel(struct json_parse *p, const struct json_value *v)
 {
   p->req.kind = AZURE_CANCEL_INVOCATION;
-  return take_id(p, text, &v[KEY_INVOCATION_ID]);
+  return json_take_id(p, &v[KEY_INVOCATION_ID]);
 }
 
-static int parse_stream_data(struct json_parse *p, struct wps_str text,
-                             const struct json_value *v)
+/* All of number, type and data, or none of them, which keeps it alive. */
+static int parse_stream_data(struct json_parse *p, const struct json_value *v)
 {
-  uint64_t sequence;
-  bool data, numbered = !absent(&v[KEY_STREAM_SEQUENCE_ID]);
+  bool numbered = !json_absent(&v[KEY_STREAM_SEQUENCE_ID]);
   int rc;
 
   p->req.kind = AZURE_STREAM_DATA;
-  rc = take_data_pair(p, text, v, &data);
+  rc = json_take_data_pair(p, v);
   if (rc != WPS_OK)
     return rc;
-  if (numbered != data || (numbered && json_scan_u64(&v[KEY_STREAM_SEQUENCE_ID],
-                                                     &sequence) != WPS_OK))
+  if (numbered != !!(p->req.flags & AZURE_HAS_DATA))
     return WPS_EPROTO;
-  return take_id(p, text, &v[KEY_STREAM_ID]);
+  if (numbered) {
+    p->req.flags |= AZURE_HAS_SEQUENCE;
+    rc = json_scan_u64(&v[KEY_STREAM_SEQUENCE_ID], &p->req.sequence);
+  }
+  return rc == WPS_OK ? json_take_id(p, &v[KEY_STREAM_ID]) : rc;
 }
 
-static int parse_stream_end(struct json_parse *p, struct wps_str text,
-                            const struct json_value *v)
+static int parse_stream_end(struct json_parse *p, const struct json_value *v)
 {
-  static const struct wps_str texts[] = {WPS_STR_INIT("message"),
-                                         WPS_STR_INIT("userErrorCode")};
-  const struct json_value *error = &v[KEY_ERROR];
-  struct json_value last[2] = {{.type = 0}, {.type = 0}};
-  struct json_scan scan;
-  struct json_member m;
+  int rc = json_take_stream_error(p, v);
 
   p->req.kind = AZURE_STREAM_END;
-  if (!absent(error)) {
-    if (json_scan_object(&scan, json_value_raw(error)) != WPS_OK)
-      return WPS_EPROTO;
-    while (json_scan_member(&scan, &m) > 0)
-      for (int i = 0; i < 2; i++)
-        if (json_scan_equal(&m.key, texts[i], false))
-          last[i] = m.value;
-    for (int i = 0; i < 2; i++)
-      if (!absent(&last[i]) && last[i].type != SCAN_STRING)
-        return WPS_EPROTO;
-  }
-  return take_id(p, text, &v[KEY_STREAM_ID]);
+  return rc == WPS_OK ? json_take_id(p, &v[KEY_STREAM_ID]) : rc;
 }
 
-static int parse_set_state(struct json_parse *p, struct wps_str text,
-                           const struct json_value *v)
+static int parse_set_state(struct json_parse *p, const struct json_value *v)
 {
-  size_t count;
+  int rc = json_take_state(p, v);
 
-  if (!absent(&v[KEY_STATE]) && check_strings(&v[KEY_STATE], &count) != WPS_OK)
-    return WPS_EPROTO;
-  return parse_member(p, text, v, AZURE_GROUP_STATE);
+  return rc == WPS_OK ? parse_member(p, v, AZURE_SET_STATE) : rc;
 }
 
 enum {
@@ -527,7 +243,7 @@ static int find_type(const struct json_value *type)
   return TYPE_COUNT;
 }
 
-int json_parse(struct json_parse *p, struct wps_str text)
+int json_parse(struct json_parse *p, struct wps_str text, bool early)
 {
   struct json_value v[KEY_COUNT];
   struct json_scan scan;
@@ -535,6 +251,7 @@ int json_parse(struct json_parse *p, struct wps_str text)
   int more;
 
   memset(&p->req, 0, sizeof(p->req));
+  p->text = text;
   p->room = p->heap = NULL;
   p->used = 0;
   p->pairs_heap = NULL;
@@ -551,33 +268,34 @@ int json_parse(struct json_parse *p, struct wps_str text)
     return WPS_EPROTO;
   switch (find_type(&v[KEY_TYPE])) {
   case TYPE_SEND:
-    return parse_send(p, text, v);
+    return parse_send(p, v);
   case TYPE_EVENT:
-    return parse_event(p, text, v);
+    return parse_event(p, v);
   case TYPE_JOIN:
-    return parse_member(p, text, v, AZURE_JOIN);
+    return parse_member(p, v, AZURE_JOIN);
   case TYPE_LEAVE:
-    return parse_member(p, text, v, AZURE_LEAVE);
+    return parse_member(p, v, AZURE_LEAVE);
   case TYPE_PING:
     p->req.kind = AZURE_PING;
     return WPS_OK;
   case TYPE_SEQUENCE_ACK:
     return parse_sequence_ack(p, v);
   case TYPE_INVOKE:
-    return parse_invoke(p, text, v);
+    return parse_invoke(p, v);
   case TYPE_CANCEL:
-    return parse_cancel(p, text, v);
+    return parse_cancel(p, v);
   case TYPE_STREAM_DATA:
-    return parse_stream_data(p, text, v);
+    return parse_stream_data(p, v);
   case TYPE_STREAM_END:
-    return parse_stream_end(p, text, v);
+    return parse_stream_end(p, v);
   case TYPE_SET_STATE:
-    return parse_set_state(p, text, v);
+    return parse_set_state(p, v);
   case TYPE_SUBSCRIBE:
+    return parse_member(p, v, AZURE_WATCH_STATE);
   case TYPE_UNSUBSCRIBE:
-    return parse_member(p, text, v, AZURE_GROUP_STATE);
+    return parse_member(p, v, AZURE_UNWATCH_STATE);
   default:
-    return WPS_EPROTO;
+    return early && v[KEY_TYPE].type == 0 ? parse_early(p, v) : WPS_EPROTO;
   }
 }
 

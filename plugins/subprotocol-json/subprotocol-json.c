@@ -1,135 +1,84 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* subprotocol-json.c - json.webpubsub.azure.v1 and its reliable sister: two
- * names and two variants of one component. What requests mean is in
- * plugins/common/azure; here is how it looks.
+/* subprotocol-json.c - json.webpubsub.azure.v1 and its reliable sister: names
+ * and variants of one component. What requests mean is in plugins/common/azure;
+ * here is how it looks.
  */
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include <webpubsub/plugin.h>
 
 #include "plugins/common/azure/client.h"
 #include "plugins/common/azure/handshake.h"
+#include "plugins/common/azure/invoke.h"
 #include "plugins/common/azure/names.h"
+#include "plugins/common/azure/options.h"
 #include "plugins/subprotocol-json/parse.h"
 #include "plugins/subprotocol-json/write.h"
 
 static const char plain_name[] = "json.webpubsub.azure.v1";
 static const char reliable_name[] = "json.reliable.webpubsub.azure.v1";
+static const char early_name[] = "json.webpubsub.azure";
 
 static const struct wps_config_item items[] = {
-    {.key = "session_retain",
-     .type = WPS_CONF_DURATION_MS,
-     .fallback = "30s",
-     .min = 1,
-     .max = 3600 * 1000,
-     .help = "how long a reliable client may be away"},
-    {.key = "session_messages",
-     .type = WPS_CONF_INT,
-     .fallback = "1000",
-     .min = 1,
-     .max = 1000000,
-     .help = "messages that a reliable client may leave unacknowledged"},
-    {.key = "session_bytes",
-     .type = WPS_CONF_SIZE_BYTES,
-     .fallback = "16m",
-     .min = 1024,
-     .max = INT64_C(1) << 40,
-     .help = "their bytes"},
-    {.key = "ack_memory",
-     .type = WPS_CONF_INT,
-     .fallback = "1000",
-     .min = 1,
-     .max = 1000000,
-     .help = "successful ack ids that are remembered for each client"},
-    {.key = "event_queue",
-     .type = WPS_CONF_INT,
-     .fallback = "1000",
-     .min = 1,
-     .max = 1000000,
-     .help = "requests of one client that may wait behind an event; while "
-             "there are so many, nothing is read from the client"},
-    {.key = "event_queue_bytes",
-     .type = WPS_CONF_SIZE_BYTES,
-     .fallback = "1m",
-     .min = 1024,
-     .max = INT64_C(1) << 32,
-     .help = "their bytes"},
-    {.key = "event_queue_total",
-     .type = WPS_CONF_SIZE_BYTES,
-     .fallback = "256m",
-     .min = 1024 * 1024,
-     .max = INT64_C(1) << 40,
-     .help = "the bytes of all clients together; over it, nothing is read from "
-             "those that have requests waiting"},
-    {.key = "drop_on_event_failure",
-     .type = WPS_CONF_BOOL,
-     .fallback = "false",
-     .help = "close a client (1011) when an event that it sent without an "
-             "ackId fails"},
+    AZURE_OPTION_ITEMS,
 };
 static const struct wps_config_schema schema = WPS_CONFIG_SCHEMA(items);
 
 struct instance {
   struct azure_rules rules; /* first: what callbacks get as inst */
   _Atomic size_t waiting;
+  bool early_names;
+};
+
+struct json_client {
+  struct azure_client azure; /* first: what callbacks get as state */
+  bool early;                /* it came by the early name */
 };
 
 static int create(struct wps_instance *self, const struct wps_config *cfg,
                   void *old, void **inst)
 {
   struct instance *p = calloc(1, sizeof(*p));
-  struct azure_rules *rules = p != NULL ? &p->rules : NULL;
 
   (void)old;
-  if (rules == NULL)
+  if (p == NULL)
     return WPS_ENOMEM;
-  atomic_init(&p->waiting, 0);
-  rules->waiting_total = &p->waiting;
-  rules->waiting_total_max =
-      (size_t)wps->config->get_int(cfg, "event_queue_total");
-  rules->self = self;
-  rules->writer = &json_writer;
-  rules->ack_window = (uint32_t)wps->config->get_int(cfg, "ack_memory");
-  rules->waiting_max = (uint32_t)wps->config->get_int(cfg, "event_queue");
-  rules->waiting_bytes_max =
-      (size_t)wps->config->get_int(cfg, "event_queue_bytes");
-  rules->drop_on_event_failure =
-      wps->config->get_bool(cfg, "drop_on_event_failure");
-  rules->session = (struct wps_session){
-      .struct_size = sizeof(rules->session),
-      .retain_ms = (uint32_t)wps->config->get_int(cfg, "session_retain"),
-      .max_messages = (uint32_t)wps->config->get_int(cfg, "session_messages"),
-      .max_bytes = (uint64_t)wps->config->get_int(cfg, "session_bytes"),
-      .replaced_code = 1008,
-      .replaced_reason = WPS_STR_INIT("Replaced by a newer connection.")};
-  *inst = rules;
+  azure_rules_read(cfg, self, &json_writer, &p->waiting, &p->rules);
+  p->early_names = wps->config->get_bool(cfg, "early_names");
+  *inst = p;
   return WPS_OK;
+}
+
+static bool is(struct wps_str name, const char *text, size_t size)
+{
+  return azure_equal_fold(name, (struct wps_str){text, size - 1});
 }
 
 static int negotiate(void *inst, const struct wps_request *req,
                      struct wps_str name, struct wps_negotiation *out)
 {
-  static const struct wps_str reliable = {reliable_name,
-                                          sizeof(reliable_name) - 1};
+  const struct instance *p = inst;
+  bool reliable = is(name, reliable_name, sizeof(reliable_name));
 
-  (void)inst;
-  out->variant = azure_equal_fold(name, reliable) ? JSON_RELIABLE : JSON_PLAIN;
-  return azure_negotiate(
-      req, out->variant == JSON_RELIABLE ? AZURE_RELIABLE : AZURE_PLAIN, out);
+  if (!p->early_names && is(name, early_name, sizeof(early_name)))
+    return WPS_ENOTSUP;
+  out->variant = reliable ? JSON_RELIABLE : JSON_PLAIN;
+  return azure_negotiate(req, reliable ? AZURE_RELIABLE : AZURE_PLAIN, out);
 }
 
 static int open_client(void *inst, struct wps_conn *conn,
                        const struct wps_hello *hello, void **state)
 {
-  struct azure_client *client = malloc(sizeof(*client));
+  struct json_client *client = malloc(sizeof(*client));
   int rc;
 
   if (client == NULL)
     return WPS_ENOMEM;
-  rc = azure_client_open(client, inst, conn, hello->variant == JSON_RELIABLE);
+  client->early = is(hello->selected, early_name, sizeof(early_name));
+  rc = azure_client_open(&client->azure, inst, conn,
+                         hello->variant == JSON_RELIABLE);
   if (rc != WPS_OK) {
-    azure_client_clear(client);
+    azure_client_clear(&client->azure);
     free(client);
     return rc;
   }
@@ -144,19 +93,19 @@ static int frame(struct wps_conn *conn, void *state, uint32_t opcode,
       WPS_STR_INIT("Only text messages are allowed.");
   static const struct wps_str malformed =
       WPS_STR_INIT("The client message is not a valid JSON protocol message.");
-  struct azure_client *client = state;
+  struct json_client *client = state;
   struct json_parse parse;
   int rc;
 
   if (opcode != WPS_TEXT) {
-    azure_client_close(client, conn, 1003, not_text);
+    azure_client_close(&client->azure, conn, 1003, not_text);
     return WPS_OK;
   }
-  rc = json_parse(&parse, (struct wps_str){data.ptr, data.len});
+  rc = json_parse(&parse, (struct wps_str){data.ptr, data.len}, client->early);
   if (rc == WPS_OK) {
-    rc = azure_client_request(client, conn, &parse.req);
+    rc = azure_client_request(&client->azure, conn, &parse.req);
   } else if (rc == WPS_EPROTO) {
-    azure_client_close(client, conn, 1007, malformed);
+    azure_client_close(&client->azure, conn, 1007, malformed);
     rc = WPS_OK;
   }
   json_parse_free(&parse);
@@ -179,8 +128,12 @@ static int deliver(struct wps_conn *conn, void *state,
 
 static int detached(struct wps_conn *conn, void *state, uint16_t code)
 {
-  (void)conn, (void)state;
-  return azure_client_detached(code);
+  return azure_client_detached(state, conn, code);
+}
+
+static void replaced(struct wps_conn *conn, void *state)
+{
+  azure_invocations_drop(state, conn);
 }
 
 static int resumed(struct wps_conn *conn, void *state,
@@ -204,7 +157,8 @@ static void close_client(struct wps_conn *conn, void *state, uint16_t code,
   free(state);
 }
 
-static const char *const names[] = {plain_name, reliable_name, NULL};
+static const char *const names[] = {plain_name, reliable_name, early_name,
+                                    NULL};
 
 static const struct wps_subprotocol ops = {.struct_size = sizeof(ops),
                                            .names = names,
@@ -214,6 +168,7 @@ static const struct wps_subprotocol ops = {.struct_size = sizeof(ops),
                                            .encode = encode,
                                            .deliver = deliver,
                                            .detached = detached,
+                                           .replaced = replaced,
                                            .resumed = resumed,
                                            .closing = closing,
                                            .close = close_client};

@@ -1,25 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* write.c - messages, which are written once for all clients. */
 #include "plugins/subprotocol-json/write.h"
 
-#include "plugins/common/json_write.h"
+#include "plugins/common/azure/fragment.h"
 
-/* Control messages nearly always fit; longer ones get a frame of their size. */
-enum { SMALL = 512 };
-
-static void put_message(struct json_out *out,
-                        const struct wps_message_info *info)
+void json_put_data(struct json_out *out, const struct wps_message_info *info)
 {
-  JSON_OUT(out, "\"type\":\"message\",\"from\":");
-  if (info->from == WPS_FROM_GROUP) {
-    JSON_OUT(out, "\"group\",\"group\":");
-    json_out_text(out, info->group);
-    if (info->user.len > 0) {
-      JSON_OUT(out, ",\"fromUserId\":");
-      json_out_text(out, info->user);
-    }
-  } else {
-    JSON_OUT(out, "\"server\"");
-  }
   switch (info->data_type) {
   case WPS_DATA_TEXT:
     JSON_OUT(out, ",\"dataType\":\"text\",\"data\":");
@@ -38,31 +24,140 @@ static void put_message(struct json_out *out,
     json_out_base64(out, info->data);
     break;
   }
+}
+
+void json_put_map(struct json_out *out, const struct wps_pair *pairs,
+                  size_t count)
+{
+  JSON_OUT(out, "{");
+  for (size_t i = 0; i < count; i++) {
+    if (i > 0)
+      JSON_OUT(out, ",");
+    json_out_text(out, pairs[i].name);
+    JSON_OUT(out, ":");
+    json_out_text(out, pairs[i].value);
+  }
+  JSON_OUT(out, "}");
+}
+
+void json_put_metadata(struct json_out *out,
+                       const struct wps_message_info *info)
+{
   if (info->tag_count > 0) {
-    JSON_OUT(out, ",\"metadata\":{");
-    for (size_t i = 0; i < info->tag_count; i++) {
-      if (i > 0)
-        JSON_OUT(out, ",");
-      json_out_text(out, info->tags[i].name);
-      JSON_OUT(out, ":");
-      json_out_text(out, info->tags[i].value);
+    JSON_OUT(out, ",\"metadata\":");
+    json_put_map(out, info->tags, info->tag_count);
+  }
+}
+
+void json_put_state(struct json_out *out, const struct wps_message_info *info)
+{
+  JSON_OUT(out, "{\"connectionId\":");
+  json_out_text(out, info->conn);
+  if (info->user.len > 0) {
+    JSON_OUT(out, ",\"userId\":");
+    json_out_text(out, info->user);
+  }
+  if (!(info->flags & WPS_MESSAGE_CLEARED)) {
+    JSON_OUT(out, ",\"state\":");
+    json_put_map(out, info->tags, info->tag_count);
+  }
+  JSON_OUT(out, ",\"updatedAt\":");
+  json_out_u64(out, (uint64_t)info->created_unix_ms);
+  JSON_OUT(out, "}");
+}
+
+/* What makes a message a part of a stream (5.8). */
+static void put_fragment(struct json_out *out,
+                         const struct wps_message_info *info)
+{
+  struct azure_fragment part;
+
+  azure_fragment_read(info, &part);
+  if (!part.is)
+    return;
+  JSON_OUT(out, ",\"stream\":{\"streamId\":");
+  json_out_text(out, part.id);
+  JSON_OUT(out, ",\"streamSequenceId\":");
+  json_out_u64(out, part.sequence);
+  if (part.end)
+    JSON_OUT(out, ",\"endOfStream\":true");
+  if (part.error_name.ptr != NULL) {
+    JSON_OUT(out, ",\"error\":{\"name\":");
+    json_out_text(out, part.error_name);
+    if (part.error_message.ptr != NULL) {
+      JSON_OUT(out, ",\"message\":");
+      json_out_text(out, part.error_message);
+    }
+    if (part.error_code.ptr != NULL) {
+      JSON_OUT(out, ",\"userErrorCode\":");
+      json_out_text(out, part.error_code);
     }
     JSON_OUT(out, "}");
   }
   JSON_OUT(out, "}");
 }
 
+static void put_message(struct json_out *out,
+                        const struct wps_message_info *info)
+{
+  JSON_OUT(out, "\"type\":\"message\",\"from\":");
+  if (info->from == WPS_FROM_GROUP) {
+    JSON_OUT(out, "\"group\",\"group\":");
+    json_out_text(out, info->group);
+    if (info->user.len > 0) {
+      JSON_OUT(out, ",\"fromUserId\":");
+      json_out_text(out, info->user);
+    }
+  } else {
+    JSON_OUT(out, "\"server\"");
+  }
+  json_put_data(out, info);
+  json_put_metadata(out, info);
+  if (info->prop_count > 0)
+    put_fragment(out, info);
+  JSON_OUT(out, "}");
+}
+
+static void put_update(struct json_out *out,
+                       const struct wps_message_info *info)
+{
+  JSON_OUT(out, "\"type\":\"groupStateUpdate\",\"group\":");
+  json_out_text(out, info->group);
+  JSON_OUT(out, ",\"items\":[");
+  json_put_state(out, info);
+  JSON_OUT(out, "]}");
+}
+
+/* A snapshot, as the writer has made it. */
+static void put_ready(struct json_out *out, const struct wps_message_info *info)
+{
+  json_out_raw(out, info->data.ptr, info->data.len);
+}
+
 int json_write_message(const struct wps_message *msg, uint32_t variant,
                        struct wps_frame **out)
 {
   const struct wps_message_info *info = wps->message->info(msg);
+  void (*put)(struct json_out * out, const struct wps_message_info *info);
   struct json_out size = {NULL, 0, 0}, text;
   void *bytes;
 
-  if (info->kind != WPS_MSG_DATA ||
-      (info->data_type == WPS_DATA_JSON && info->data.len == 0))
+  switch (info->kind) {
+  case WPS_MSG_DATA:
+    if (info->data_type == WPS_DATA_JSON && info->data.len == 0)
+      return WPS_ENOTSUP;
+    put = put_message;
+    break;
+  case WPS_MSG_STATE:
+    put = put_update;
+    break;
+  case WPS_MSG_PRIVATE:
+    put = put_ready;
+    break;
+  default:
     return WPS_ENOTSUP;
-  put_message(&size, info);
+  }
+  put(&size, info);
   if (variant == JSON_PLAIN)
     size.len++;
   *out = wps->message->frame_alloc(WPS_TEXT, size.len, &bytes);
@@ -71,7 +166,7 @@ int json_write_message(const struct wps_message *msg, uint32_t variant,
   text = (struct json_out){bytes, size.len, 0};
   if (variant == JSON_PLAIN)
     JSON_OUT(&text, "{");
-  put_message(&text, info);
+  put(&text, info);
   return WPS_OK;
 }
 
@@ -87,146 +182,3 @@ int json_write_delivery(struct wps_conn *conn, const struct wps_delivery *d)
   parts[0].bytes = (struct wps_bytes){head, out.len};
   return wps->conn->send_parts(conn, WPS_TEXT, parts, 2);
 }
-
-/* ---- control messages: one function puts each, for both sizes ---- */
-
-struct control {
-  void (*put)(struct json_out *out, const struct control *c);
-  struct wps_str text; /* id, token or reason */
-  struct wps_str user, conn;
-  uint64_t id;
-  const struct azure_error *error;
-};
-
-static int send_control(struct wps_conn *conn, const struct control *c)
-{
-  char small[SMALL];
-  struct json_out out = {small, sizeof(small), 0};
-  struct wps_frame *frame;
-  void *bytes;
-  int rc;
-
-  c->put(&out, c);
-  if (out.len <= out.cap)
-    return wps->conn->send_bytes(conn, WPS_TEXT,
-                                 (struct wps_bytes){small, out.len});
-  frame = wps->message->frame_alloc(WPS_TEXT, out.len, &bytes);
-  if (frame == NULL)
-    return WPS_ENOMEM;
-  out = (struct json_out){bytes, out.len, 0};
-  c->put(&out, c);
-  rc = wps->conn->send(conn, frame);
-  wps->message->frame_unref(frame);
-  return rc;
-}
-
-static void put_connected(struct json_out *out, const struct control *c)
-{
-  JSON_OUT(out, "{\"type\":\"system\",\"event\":\"connected\",\"userId\":");
-  if (c->user.len > 0)
-    json_out_text(out, c->user);
-  else
-    JSON_OUT(out, "null");
-  JSON_OUT(out, ",\"connectionId\":");
-  json_out_text(out, c->conn);
-  if (c->text.ptr != NULL) {
-    JSON_OUT(out, ",\"reconnectionToken\":");
-    json_out_text(out, c->text);
-  }
-  JSON_OUT(out, "}");
-}
-
-static int send_connected(struct wps_conn *conn, struct wps_str token)
-{
-  return send_control(conn, &(struct control){.put = put_connected,
-                                              .text = token,
-                                              .user = wps->conn->user(conn),
-                                              .conn = wps->conn->id(conn)});
-}
-
-static void put_disconnected(struct json_out *out, const struct control *c)
-{
-  JSON_OUT(out, "{\"type\":\"system\",\"event\":\"disconnected\",\"message\":");
-  json_out_text(out, c->text);
-  JSON_OUT(out, "}");
-}
-
-static int send_disconnected(struct wps_conn *conn, struct wps_str text)
-{
-  return send_control(conn,
-                      &(struct control){.put = put_disconnected, .text = text});
-}
-
-static int send_pong(struct wps_conn *conn)
-{
-  static const char pong[] = "{\"type\":\"pong\"}";
-
-  return wps->conn->send_bytes(conn, WPS_TEXT,
-                               (struct wps_bytes){pong, sizeof(pong) - 1});
-}
-
-static void put_error(struct json_out *out, const struct azure_error *error)
-{
-  JSON_OUT(out, ",\"error\":{\"name\":");
-  json_out_text(out, error->name);
-  JSON_OUT(out, ",\"message\":");
-  json_out_text(out, error->message);
-  JSON_OUT(out, "}}");
-}
-
-static void put_ack(struct json_out *out, const struct control *c)
-{
-  JSON_OUT(out, "{\"type\":\"ack\",\"ackId\":");
-  json_out_u64(out, c->id);
-  if (c->error == NULL) {
-    JSON_OUT(out, ",\"success\":true}");
-  } else {
-    JSON_OUT(out, ",\"success\":false");
-    put_error(out, c->error);
-  }
-}
-
-static int send_ack(struct wps_conn *conn, uint64_t id,
-                    const struct azure_error *error)
-{
-  return send_control(
-      conn, &(struct control){.put = put_ack, .id = id, .error = error});
-}
-
-static void put_invoke_refused(struct json_out *out, const struct control *c)
-{
-  JSON_OUT(out, "{\"type\":\"invokeResponse\",\"invocationId\":");
-  json_out_text(out, c->text);
-  JSON_OUT(out, ",\"success\":false");
-  put_error(out, c->error);
-}
-
-static int send_invoke_refused(struct wps_conn *conn, struct wps_str id,
-                               const struct azure_error *error)
-{
-  return send_control(
-      conn,
-      &(struct control){.put = put_invoke_refused, .text = id, .error = error});
-}
-
-static void put_stream_closed(struct json_out *out, const struct control *c)
-{
-  JSON_OUT(out, "{\"type\":\"streamClosed\",\"streamId\":");
-  json_out_text(out, c->text);
-  put_error(out, c->error);
-}
-
-static int send_stream_closed(struct wps_conn *conn, struct wps_str id,
-                              const struct azure_error *error)
-{
-  return send_control(
-      conn,
-      &(struct control){.put = put_stream_closed, .text = id, .error = error});
-}
-
-const struct azure_writer json_writer = {.connected = send_connected,
-                                         .disconnected = send_disconnected,
-                                         .pong = send_pong,
-                                         .ack = send_ack,
-                                         .invoke_refused = send_invoke_refused,
-                                         .stream_closed = send_stream_closed};

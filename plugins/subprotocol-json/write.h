@@ -7,6 +7,7 @@
 #include <webpubsub/subprotocol.h>
 
 #include "plugins/common/azure/client.h"
+#include "plugins/common/json_write.h"
 
 /* Reliable frames lack their first brace: the sequence number comes before
  * them, from json_write_delivery(). */
@@ -19,6 +20,16 @@ int json_write_message(const struct wps_message *msg, uint32_t variant,
 /* deliver(). Errors: as conn->send_parts. */
 int json_write_delivery(struct wps_conn *conn, const struct wps_delivery *d);
 
+/* Its snapshots lack their first brace, too. */
 extern const struct azure_writer json_writer;
+
+/* Parts of messages; the members begin with a comma. */
+void json_put_data(struct json_out *out, const struct wps_message_info *info);
+void json_put_metadata(struct json_out *out,
+                       const struct wps_message_info *info);
+void json_put_map(struct json_out *out, const struct wps_pair *pairs,
+                  size_t count);
+/* One member's state (5.9). */
+void json_put_state(struct json_out *out, const struct wps_message_info *info);
 
 #endif

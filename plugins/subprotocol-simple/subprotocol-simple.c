@@ -9,6 +9,7 @@
 
 #include "plugins/common/azure/client.h"
 #include "plugins/common/azure/event.h"
+#include "plugins/common/azure/fragment.h"
 #include "plugins/common/azure/handshake.h"
 
 static const struct wps_str internal_error =
@@ -18,10 +19,24 @@ static const struct wps_str not_authorized =
 static const struct wps_str too_many_waiting =
     WPS_STR_INIT("Too many requests wait for an event handler.");
 
+/* Messages that wait for a decision; with so many, the client is held. */
+enum { WAITING_MAX = 100 };
+
+/* A message to the group that waits for an upstream's decision, or for those
+ * before it. */
+struct waiting {
+  struct waiting *next;
+  struct wps_message *msg;
+  bool asked;
+};
+
 struct simple_client {
   struct wps_instance *self;
   uint32_t mode;
   uint32_t target_flags;
+  struct waiting *first, *last; /* the first one is asked */
+  uint32_t waiting;
+  bool held;
   char *told;       /* why it was closed, while that may be looked at */
   size_t group_len; /* with AZURE_MODE_GROUP */
   char group[];
@@ -103,6 +118,103 @@ static void on_answer(struct wps_conn *conn, void *arg, uint64_t tag,
     event_failed(conn, status);
 }
 
+/* ---- messages to the group ---- */
+
+static int publish(const struct simple_client *client, struct wps_conn *conn,
+                   struct wps_message *msg)
+{
+  struct wps_target target = {.struct_size = sizeof(target),
+                              .kind = WPS_TO_GROUP,
+                              .hub = wps->conn->hub(conn),
+                              .name = {client->group, client->group_len},
+                              .flags = client->target_flags};
+
+  return wps->hub->publish(client->self, conn, msg, &target, NULL, NULL, 0);
+}
+
+static int wait_behind(struct simple_client *client, struct wps_conn *conn,
+                       struct wps_message *msg, bool asked)
+{
+  struct waiting *w = malloc(sizeof(*w));
+
+  if (w == NULL)
+    return WPS_ENOMEM;
+  *w = (struct waiting){.msg = wps->message->ref(msg), .asked = asked};
+  if (client->last != NULL)
+    client->last->next = w;
+  else
+    client->first = w;
+  client->last = w;
+  if (++client->waiting >= WAITING_MAX && !client->held) {
+    client->held = true;
+    wps->conn->hold(conn, true);
+  }
+  return WPS_OK;
+}
+
+/* Drop the first that waits, or publish it before. */
+static int pass_first(struct simple_client *client, struct wps_conn *conn,
+                      bool wanted)
+{
+  struct waiting *w = client->first;
+  int rc = wanted ? publish(client, conn, w->msg) : WPS_OK;
+
+  client->first = w->next;
+  if (client->first == NULL)
+    client->last = NULL;
+  client->waiting--;
+  wps->message->unref(w->msg);
+  free(w);
+  return rc;
+}
+
+static void on_decided(struct wps_conn *conn, void *arg, uint64_t tag,
+                       int status)
+{
+  struct simple_client *client = arg;
+  int rc;
+
+  (void)tag;
+  if (conn == NULL || client->first == NULL) /* closed meanwhile */
+    return;
+  if (status != WPS_OK) {
+    while (client->first != NULL)
+      (void)pass_first(client, conn, false);
+    wps->conn->close(conn, 1008, not_authorized);
+    return;
+  }
+  do {
+    rc = pass_first(client, conn, true);
+  } while (rc == WPS_OK && client->first != NULL && !client->first->asked);
+  if (rc != WPS_OK) {
+    wps->conn->close(conn, 1011, internal_error);
+  } else if (client->held && client->waiting <= WAITING_MAX / 2) {
+    client->held = false;
+    wps->conn->hold(conn, false);
+  }
+}
+
+/* In the order they came, though an upstream may want to decide about some. */
+static int send_to_group(struct simple_client *client, struct wps_conn *conn,
+                         struct wps_message *msg)
+{
+  struct wps_client_request what = {.struct_size = sizeof(what),
+                                    .type = WPS_EVENT_PUBLISH,
+                                    .group = {client->group, client->group_len},
+                                    .msg = msg};
+  int rc;
+
+  rc = wps->hub->ask(conn, &what, on_decided, client, 0);
+  if (rc == WPS_ENOTFOUND && client->first == NULL)
+    return publish(client, conn, msg);
+  if (rc == WPS_OK || rc == WPS_ENOTFOUND)
+    return wait_behind(client, conn, msg, rc == WPS_OK);
+  if (rc != WPS_EAGAIN)
+    return rc;
+  event_failed(conn, rc);
+  return WPS_OK;
+}
+
 static int frame(struct wps_conn *conn, void *state, uint32_t opcode,
                  struct wps_bytes data)
 {
@@ -134,13 +246,7 @@ static int frame(struct wps_conn *conn, void *state, uint32_t opcode,
   if (msg == NULL)
     return WPS_ENOMEM;
   if (client->mode == AZURE_MODE_GROUP) {
-    struct wps_target target = {.struct_size = sizeof(target),
-                                .kind = WPS_TO_GROUP,
-                                .hub = wps->conn->hub(conn),
-                                .name = info.group,
-                                .flags = client->target_flags};
-
-    rc = wps->hub->publish(client->self, conn, msg, &target, NULL, NULL, 0);
+    rc = send_to_group(client, conn, msg);
   } else {
     rc = azure_event(conn, event_name, msg, on_answer, NULL, 0);
     if (rc != WPS_OK) {
@@ -152,16 +258,24 @@ static int frame(struct wps_conn *conn, void *state, uint32_t opcode,
   return rc;
 }
 
+/* A fragment of a stream is a message; that there are no more of them is not
+ * for these clients. */
 static int encode(void *inst, const struct wps_message *msg, uint32_t variant,
                   struct wps_frame **out)
 {
   const struct wps_message_info *info = wps->message->info(msg);
   bool text =
       info->data_type == WPS_DATA_TEXT || info->data_type == WPS_DATA_JSON;
+  struct azure_fragment part;
 
   (void)inst, (void)variant;
   if (info->kind != WPS_MSG_DATA)
     return WPS_ENOTSUP;
+  if (info->prop_count > 0) {
+    azure_fragment_read(info, &part);
+    if (part.end)
+      return WPS_ENOTSUP;
+  }
   *out = wps->message->frame(text ? WPS_TEXT : WPS_BINARY, info->data);
   return *out != NULL ? WPS_OK : WPS_ENOMEM;
 }
@@ -180,7 +294,10 @@ static void close_client(struct wps_conn *conn, void *state, uint16_t code,
 {
   struct simple_client *client = state;
 
-  (void)conn, (void)code, (void)reason;
+  (void)code, (void)reason;
+  /* What nobody had to decide about is not lost with the client. */
+  while (client->first != NULL)
+    (void)pass_first(client, conn, !client->first->asked);
   free(client->told);
   free(client);
 }

@@ -7,8 +7,8 @@
 
 #include <webpubsub/types.h>
 
-#include "plugins/upstream-webhook/list.h"
-#include "plugins/upstream-webhook/text.h"
+#include "plugins/common/cloudevents/text.h"
+#include "plugins/common/list.h"
 
 struct exchange;
 struct target;

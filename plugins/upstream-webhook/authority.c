@@ -7,8 +7,8 @@
 
 #include <webpubsub/host.h>
 
+#include "plugins/common/cloudevents/text.h"
 #include "plugins/upstream-webhook/site.h"
-#include "plugins/upstream-webhook/text.h"
 
 enum { SECOND_US = 1000000, RESOLVED_US = 50 * SECOND_US };
 

@@ -6,8 +6,8 @@
 #ifndef WEBHOOK_AUTHORITY_H
 #define WEBHOOK_AUTHORITY_H
 
-#include "plugins/upstream-webhook/list.h"
-#include "plugins/upstream-webhook/url.h"
+#include "plugins/common/cloudevents/url.h"
+#include "plugins/common/list.h"
 
 struct site;
 

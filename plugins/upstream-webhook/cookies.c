@@ -8,14 +8,15 @@
 
 #include "plugins/upstream-webhook/exchange.h"
 
-int cookies_load(struct exchange *x, const struct wps_event *event)
+int cookies_load(struct exchange *x, struct wps_instance *self,
+                 const struct wps_event *event)
 {
   struct wps_bytes jar = {NULL, 0};
   struct text lines = {0};
   char *line, *next;
 
   if (WPS_CAN(wps->event, kept))
-    jar = wps->event->kept(event);
+    jar = wps->event->kept(self, event);
   if (jar.len == 0)
     return WPS_OK;
   text_add(&lines, jar.ptr, jar.len);
@@ -37,7 +38,8 @@ int cookies_load(struct exchange *x, const struct wps_event *event)
   return WPS_OK;
 }
 
-void cookies_keep(struct exchange *x, const struct wps_event *event)
+void cookies_keep(struct exchange *x, struct wps_instance *self,
+                  const struct wps_event *event)
 {
   struct curl_slist *list = NULL, *one;
   struct text jar = {0};
@@ -55,7 +57,7 @@ void cookies_keep(struct exchange *x, const struct wps_event *event)
   }
   curl_slist_free_all(list);
   if (!jar.failed)
-    wps->event->keep(event, (struct wps_bytes){jar.ptr, jar.len});
+    wps->event->keep(self, event, (struct wps_bytes){jar.ptr, jar.len});
   text_free(&jar);
 }
 

@@ -13,10 +13,13 @@ struct exchange;
 
 enum { COOKIES_MAX = 16 * 1024 };
 
-/* Put what the event's client has into the handle. Errors: ENOMEM. */
-int cookies_load(struct exchange *x, const struct wps_event *event);
+/* Put what the event's client has into the handle; `self` is whose note it is.
+ * Errors: ENOMEM. */
+int cookies_load(struct exchange *x, struct wps_instance *self,
+                 const struct wps_event *event);
 /* Keep what the handle has now. */
-void cookies_keep(struct exchange *x, const struct wps_event *event);
+void cookies_keep(struct exchange *x, struct wps_instance *self,
+                  const struct wps_event *event);
 void cookies_clear(struct exchange *x);
 
 #endif

@@ -6,7 +6,7 @@
 #include <webpubsub/host.h>
 #include <webpubsub/status.h>
 
-#include "plugins/upstream-webhook/answer.h"
+#include "plugins/common/cloudevents/answer.h"
 #include "plugins/upstream-webhook/authority.h"
 #include "plugins/upstream-webhook/cookies.h"
 #include "plugins/upstream-webhook/exchange.h"
@@ -253,7 +253,8 @@ static bool try_again(struct delivery *d)
 /* Not to be sent now, because the handler is known to be out of reach. Nobody
  * waits for connected and disconnected: they look again until their time is
  * over, so that an outage hides nobody's coming and going, but not at shutdown,
- * which would wait for them. True: it goes on waiting. */
+ * which would wait for them. Joined and left are too many for that. True: it
+ * goes on waiting. */
 static bool sits_out(struct delivery *d)
 {
   if ((d->event->type != WPS_EVENT_CONNECTED &&
@@ -272,15 +273,38 @@ static void attempt_failed(struct delivery *d, const struct failure *f)
 }
 
 static void refused_with_status(struct delivery *d, const struct failure *f,
-                                struct exchange *x)
+                                const struct response *r)
 {
+  struct ce_answer answer = {.code = r->code, .body = text_str(&r->body)};
   struct text words = {0};
 
   report(d, f, &words);
   text_free(&words);
-  answer_refuse(&x->response, d->reply);
+  if (r->has_type)
+    answer.type = text_str(&r->type);
+  ce_answer_refuse(&answer, d->reply);
   d->reply = NULL;
   end(d);
+}
+
+static int accept_answer(struct delivery *d, const struct response *r,
+                         const char **why)
+{
+  struct wps_pair *metadata = NULL;
+  struct ce_answer answer;
+  int rc;
+
+  if (r->metadata_count > 0) {
+    metadata = calloc(r->metadata_count, sizeof(*metadata));
+    *why = "out of memory";
+    if (metadata == NULL)
+      return WPS_ENOMEM;
+  }
+  answer = response_answer(r, metadata);
+  rc = ce_answer_accept(d->target->site->inst->self, d->event, &answer,
+                        d->reply, why);
+  free(metadata);
+  return rc;
 }
 
 static void judge_answer(struct delivery *d, struct exchange *x)
@@ -298,15 +322,15 @@ static void judge_answer(struct delivery *d, struct exchange *x)
     if (f.again && try_again(d))
       return;
     if (d->event->type == WPS_EVENT_CONNECT && r->code >= 400 && r->code <= 599)
-      refused_with_status(d, &f, x);
+      refused_with_status(d, &f, r);
     else
       fail(d, &f);
     return;
   }
   if (r->has_cookie && d->event->type != WPS_EVENT_DISCONNECTED)
-    cookies_keep(x, d->event);
+    cookies_keep(x, d->target->site->inst->self, d->event);
   f.unexpected = false;
-  rc = answer_accept(d->target->site, d->event, r, d->reply, &f.why);
+  rc = accept_answer(d, r, &f.why);
   if (rc != WPS_OK) {
     f.status = rc;
     fail(d, &f);
@@ -359,6 +383,19 @@ static void landed(struct exchange *x, int ended)
 
 /* ---- going ---- */
 
+/* What of the body an event needs: a RESPONSE_*. */
+static uint32_t wanted_of(const struct wps_event *event)
+{
+  switch (event->type) {
+  case WPS_EVENT_CONNECT:
+    return RESPONSE_REFUSAL;
+  case WPS_EVENT_MESSAGE:
+    return RESPONSE_SUCCESS;
+  default:
+    return RESPONSE_DROP;
+  }
+}
+
 static int prepare(struct delivery *d, struct exchange *x,
                    struct wps_str authorization, const char **why)
 {
@@ -369,7 +406,7 @@ static int prepare(struct delivery *d, struct exchange *x,
                                           .authorization = authorization};
   int rc = request_event(&x->request, &context, d->event, why);
 
-  return rc == WPS_OK ? cookies_load(x, d->event) : rc;
+  return rc == WPS_OK ? cookies_load(x, t->site->inst->self, d->event) : rc;
 }
 
 static void launch(struct delivery *d, struct wps_str authorization)
@@ -407,7 +444,7 @@ static void launch(struct delivery *d, struct wps_str authorization)
     x->done = landed;
     x->arg = d;
     x->authority = t->authority;
-    rc = exchange_start(x, answer_wants(d->event), (uint64_t)left_us / 1000,
+    rc = exchange_start(x, wanted_of(d->event), (uint64_t)left_us / 1000,
                         t->options.connect_timeout_ms);
   }
   if (rc != WPS_OK) {
@@ -497,7 +534,8 @@ static size_t size_of(const struct wps_event *event)
 {
   enum { ABOUT_ITS_REQUEST = 4096, ABOUT = 512 };
   size_t size = sizeof(struct delivery) + ABOUT + event->user.len +
-                event->app_state.len + event->reason.len + event->name.len;
+                event->app_state.len + event->reason.len + event->name.len +
+                event->group.len;
 
   if (event->type == WPS_EVENT_CONNECT)
     size += ABOUT_ITS_REQUEST;

@@ -6,7 +6,7 @@
 
 #include <webpubsub/event.h>
 
-#include "plugins/upstream-webhook/list.h"
+#include "plugins/common/list.h"
 
 struct exchange;
 struct target;

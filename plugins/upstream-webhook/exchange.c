@@ -16,7 +16,7 @@
 
 /* Measured: 4 KiB costs less than the 16 KiB that libcurl takes and frees with
  * each request; answers are short. */
-enum { RECEIVE_BUFFER = 4096, MAX_AGE_S = 110 };
+enum { RECEIVE_BUFFER = 4096, MAX_AGE_S = 110, KEPT_HEAD = 64 * 1024 };
 
 /* Bodies of answers that a worker reads at a time, beside the limit of each. */
 enum { HELD_MAX = 256 * 1024 * 1024, HELD_SHORT = 64 * 1024 };
@@ -160,6 +160,7 @@ void exchange_free(struct exchange *x)
   list_remove(&x->node);
   curl_easy_cleanup(x->easy);
   request_free(&x->request);
+  text_free(&x->head);
   response_free(&x->response);
   free(x->lines);
   free(x);
@@ -167,13 +168,50 @@ void exchange_free(struct exchange *x)
 
 /* ---- one exchange ---- */
 
-/* libcurl wants a chain of lines: the nodes stand in one array, the texts in
- * the request. */
+/* "Name: value"; to curl "Name:" means none at all, "Name;" an empty one. */
+static void put_line(struct text *out, struct wps_str name, struct wps_str mark,
+                     struct wps_str value)
+{
+  text_add_str(out, name);
+  text_add_str(out, mark);
+  text_add_str(out, value);
+  text_add(out, "", 1);
+}
+
+/* All lines, each terminated; curl's own are not sent. Their number. */
+static size_t write_lines(struct text *out, const struct request *r)
+{
+  static const struct wps_str own[] = {WPS_STR_INIT("Expect"),
+                                       WPS_STR_INIT("Accept"),
+                                       WPS_STR_INIT("Content-Type")};
+  enum { OWN = sizeof(own) / sizeof(own[0]) };
+  bool said[OWN] = {false};
+  struct wps_pair one;
+  size_t at = 0, count = r->lines;
+
+  text_clear(out);
+  while (request_next(r, &at, &one)) {
+    for (size_t i = 0; i < OWN; i++)
+      said[i] = said[i] || str_equal(one.name, own[i]);
+    put_line(out, one.name, one.value.len > 0 ? STR(": ") : STR(";"),
+             one.value);
+  }
+  for (size_t i = 0; i < OWN; i++)
+    if (!said[i]) {
+      put_line(out, own[i], STR(":"), STR(""));
+      count++;
+    }
+  return count;
+}
+
+/* libcurl wants a chain of lines: the nodes stand in one array. */
 static bool chain_lines(struct exchange *x)
 {
-  size_t count = x->request.lines;
-  char *at = x->request.head.ptr;
+  size_t count = write_lines(&x->head, &x->request);
+  char *at = x->head.ptr;
 
+  if (x->head.failed)
+    return false;
   if (count > x->line_cap) {
     struct curl_slist *grown = realloc(x->lines, count * sizeof(*grown));
 
@@ -247,6 +285,8 @@ void exchange_rest(struct exchange *x)
   if (x->cookies || x->response.cookie_count > 0 || x->response.headers_over)
     cookies_clear(x);
   x->authority = NULL;
+  if (x->head.cap > KEPT_HEAD)
+    text_free(&x->head);
 }
 
 /* Of one answer libcurl takes 50 cookies; after that it takes no more, also

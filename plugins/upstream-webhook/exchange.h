@@ -8,8 +8,8 @@
 
 #include <curl/curl.h>
 
-#include "plugins/upstream-webhook/list.h"
-#include "plugins/upstream-webhook/request.h"
+#include "plugins/common/cloudevents/request.h"
+#include "plugins/common/list.h"
 #include "plugins/upstream-webhook/response.h"
 
 struct authority;
@@ -32,7 +32,8 @@ struct exchange {
   CURL *easy;
   struct request request; /* filled by the caller before it starts */
   struct response response;
-  struct curl_slist *lines; /* pointers into request.head; an array */
+  struct text head;         /* request.head in curl's notation      */
+  struct curl_slist *lines; /* pointers into head; an array         */
   size_t line_cap;
   void (*done)(struct exchange *x, int ended);
   void *arg;

@@ -11,7 +11,7 @@
 #include <webpubsub/host.h>
 #include <webpubsub/status.h>
 
-#include "plugins/upstream-webhook/text.h"
+#include "plugins/common/cloudevents/text.h"
 
 enum { SECOND = 1000, HOUR = 3600 * SECOND };
 

@@ -6,7 +6,7 @@
 
 #include <webpubsub/types.h>
 
-#include "plugins/upstream-webhook/url.h"
+#include "plugins/common/cloudevents/url.h"
 
 enum { RETRIES_MAX = 16 };
 enum { AUTH_NONE = 0, AUTH_BEARER = 1, AUTH_CLIENT_CREDENTIALS = 2 };

@@ -192,25 +192,20 @@ void response_metadata(const struct response *r, struct wps_pair *out)
   }
 }
 
-uint32_t response_data_type(const struct response *r)
+struct ce_answer response_answer(const struct response *r,
+                                 struct wps_pair *metadata)
 {
-  struct wps_str type = text_str(&r->type);
-  const char *semicolon = type.len > 0 ? memchr(type.ptr, ';', type.len) : NULL;
+  struct ce_answer a = {.code = r->code,
+                        .metadata = metadata,
+                        .metadata_count = r->metadata_count,
+                        .body = text_str(&r->body)};
 
-  if (semicolon != NULL)
-    type.len = (size_t)(semicolon - type.ptr);
-  type = str_trim(type);
-  if (!r->has_type || type.len == 0)
-    return WPS_DATA_BINARY;
-  if (str_equal_fold(type, STR("text/plain")))
-    return WPS_DATA_TEXT;
-  if (str_equal_fold(type, STR("application/json")))
-    return WPS_DATA_JSON;
-  if (str_equal_fold(type, STR("application/octet-stream")))
-    return WPS_DATA_BINARY;
-  if (str_equal_fold(type, STR("application/x-protobuf")))
-    return WPS_DATA_PROTOBUF;
-  return 0;
+  if (r->has_type)
+    a.type = text_str(&r->type);
+  if (r->has_state)
+    a.state = text_str(&r->state);
+  response_metadata(r, metadata);
+  return a;
 }
 
 static bool is_port(struct wps_str s)

@@ -8,14 +8,14 @@
 
 #include <webpubsub/types.h>
 
-#include "plugins/upstream-webhook/text.h"
+#include "plugins/common/cloudevents/answer.h"
+#include "plugins/common/cloudevents/text.h"
 
 enum {
-  RESPONSE_BODY_MAX = 16 * 1024 * 1024,
+  RESPONSE_BODY_MAX = CE_BODY_MAX,
   RESPONSE_HEADERS_MAX = 128 * 1024,
-  RESPONSE_REFUSAL_MAX = 64 * 1024, /* body that goes on to a client */
-  RESPONSE_METADATA_MAX = 1024,     /* headers                       */
-  RESPONSE_STATE_MAX = 16 * 1024
+  RESPONSE_REFUSAL_MAX = CE_REFUSAL_MAX,
+  RESPONSE_METADATA_MAX = 1024 /* headers */
 };
 
 /* What is wanted of the body. */
@@ -53,10 +53,9 @@ bool response_body(struct response *r, struct wps_bytes bytes);
 
 /* Metadata headers; `out` has room for metadata_count. */
 void response_metadata(const struct response *r, struct wps_pair *out);
-
-/* What Content-Type says about a body; parameters do not count. 0: nothing that
- * a client can get (azure-server.md 3.10). */
-uint32_t response_data_type(const struct response *r);
+/* All of it; `metadata` as above. Borrows. */
+struct ce_answer response_answer(const struct response *r,
+                                 struct wps_pair *metadata);
 
 /* Does WebHook-Allowed-Origin name `origin`, with or without a port, or all? */
 bool response_allows(const struct response *r, struct wps_str origin);

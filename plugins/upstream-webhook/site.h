@@ -3,15 +3,16 @@
  *
  * upstream-webhook.c  the component: life, drain, the way in
  *   delivery.c        one event: validated, authorized, sent, judged, repeated
- *     target.c        one handler on one worker: places, queue, breaker,
- * handles probe.c       abuse protection of its URLs auth.c        its
- * Authorization header authority.c     one server on one worker: is its name
- * known request.c       event -> HTTP request (url, signature, connect_body)
- *     answer.c        HTTP answer -> the event's reply (connect_answer)
+ *     target.c        one handler on a worker: places, queue, breaker, handles
+ *       probe.c       abuse protection of its URLs
+ *       auth.c        its Authorization header
+ *       authority.c   one server on a worker: is its name known
  *   exchange.c        one request and answer on a handle (response, cookies)
  *     transport.c     libcurl's multi on the worker's loop
  *
- * A worker's part is touched by that worker only. */
+ * What events look like over HTTP, and what answers mean, is in
+ * plugins/common/cloudevents. A worker's part is touched by that worker only.
+ */
 #ifndef WEBHOOK_SITE_H
 #define WEBHOOK_SITE_H
 
@@ -19,10 +20,11 @@
 
 #include <webpubsub/event.h>
 
-#include "plugins/upstream-webhook/list.h"
+#include "plugins/common/cloudevents/origin.h"
+#include "plugins/common/list.h"
 #include "plugins/upstream-webhook/transport.h"
 
-enum { SITE_BUCKETS = 64, ORIGIN_MAX = 256, WORKERS_MAX = 64 };
+enum { SITE_BUCKETS = 64, WORKERS_MAX = 64 };
 
 struct webhook {
   struct wps_instance *self;

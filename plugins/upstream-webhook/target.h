@@ -6,11 +6,11 @@
 
 #include <webpubsub/event.h>
 
+#include "plugins/common/cloudevents/report.h"
+#include "plugins/common/cloudevents/url.h"
+#include "plugins/common/list.h"
 #include "plugins/upstream-webhook/auth.h"
-#include "plugins/upstream-webhook/list.h"
 #include "plugins/upstream-webhook/options.h"
-#include "plugins/upstream-webhook/report.h"
-#include "plugins/upstream-webhook/url.h"
 
 struct authority;
 struct delivery;

@@ -6,8 +6,8 @@
 
 #include <webpubsub/status.h>
 
+#include "plugins/common/cloudevents/text.h"
 #include "plugins/common/json_scan.h"
-#include "plugins/upstream-webhook/text.h"
 
 enum { UNSAID_S = 300 };
 

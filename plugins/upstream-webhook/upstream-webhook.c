@@ -1,50 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* upstream-webhook: events as CloudEvents to applications over HTTP. */
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include <webpubsub/plugin.h>
 
+#include "plugins/common/cloudevents/origin.h"
 #include "plugins/upstream-webhook/delivery.h"
 #include "plugins/upstream-webhook/exchange.h"
 #include "plugins/upstream-webhook/site.h"
 #include "plugins/upstream-webhook/target.h"
 
 /* ---- instance ---- */
-
-/* Handlers compare it, and not all of them in any case. */
-static void lower(char *s)
-{
-  for (; *s != '\0'; s++)
-    if (*s >= 'A' && *s <= 'Z')
-      *s = (char)(*s + ('a' - 'A'));
-}
-
-/* The host of the first endpoint, without its port (azure-server.md 3.3). */
-static void choose_origin(struct webhook *w)
-{
-  struct url_template url;
-  struct wps_str endpoint;
-  char why[200];
-
-  if (wps->server->endpoint_at(0, &endpoint) == WPS_OK &&
-      url_template_read(endpoint, &url, why, sizeof(why)) == WPS_OK &&
-      url.host.len < sizeof(w->origin)) {
-    memcpy(w->origin, url.host.ptr, url.host.len);
-    w->origin[url.host.len] = '\0';
-    lower(w->origin);
-    return;
-  }
-  if (gethostname(w->origin, sizeof(w->origin) - 1) != 0 ||
-      w->origin[0] == '\0')
-    memcpy(w->origin, "localhost", sizeof("localhost"));
-  lower(w->origin);
-  wps->log->write(w->self, NULL, WPS_LOG_INFO,
-                  "no `endpoints` are configured: event handlers see %s as "
-                  "WebHook-Request-Origin",
-                  w->origin);
-}
 
 static void init_curl(void)
 {
@@ -65,7 +31,7 @@ static int create(struct wps_instance *self, const struct wps_config *cfg,
   w->self = self;
   w->cfg = cfg;
   pthread_mutex_init(&w->lock, NULL);
-  choose_origin(w);
+  origin_choose(self, w->origin);
   *inst = w;
   return WPS_OK;
 }

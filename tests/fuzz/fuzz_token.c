@@ -47,6 +47,7 @@ static bool audience(void *arg, uint32_t alg, struct wps_str aud)
                          &origin);
   good = token_audience_client(aud, &origin, path, hub);
   good = token_audience_api(aud, &origin, path) || good;
+  good = token_audience_server(aud, &origin, path, hub) || good;
   if (token_origin_from_url(aud, &other))
     good = token_audience_client(aud, &other, path, hub) || good;
   if (token_origin_from_host(aud, true, &other))

@@ -8,7 +8,8 @@
 
 #include <webpubsub/status.h>
 
-#include "plugins/upstream-webhook/connect_answer.h"
+#include "plugins/common/cloudevents/connect_answer.h"
+#include "plugins/common/cloudevents/content_type.h"
 #include "plugins/upstream-webhook/response.h"
 #include "plugins/upstream-webhook/token_answer.h"
 
@@ -43,7 +44,7 @@ static void look(const struct response *r)
     sum += pairs[i].name.len + pairs[i].value.len + 2;
   }
   check(sum == r->metadata.len);
-  check(response_data_type(r) <= WPS_DATA_PROTOBUF);
+  check(content_type_read(text_str(&r->type)) <= WPS_DATA_PROTOBUF);
   (void)response_allows(r, STR("pubsub.example.com"));
   check(memchr(text_str(&r->state).ptr, '\n', r->state.len) == NULL);
   check(memchr(text_str(&r->type).ptr, '\0', r->type.len) == NULL);

@@ -8,9 +8,9 @@
 
 #include <webpubsub/status.h>
 
+#include "plugins/common/cloudevents/text.h"
+#include "plugins/common/cloudevents/url.h"
 #include "plugins/upstream-webhook/address.h"
-#include "plugins/upstream-webhook/text.h"
-#include "plugins/upstream-webhook/url.h"
 
 static struct wps_str next_line(struct wps_str *rest)
 {
@@ -63,6 +63,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(why[0] != '\0');
   } else {
     check(t.host.len > 0 && t.port >= 1 && t.port <= 65535);
+    url_template_fill(&t, hub, event, &out);
+    check(!out.failed);
+    check_filled(&t, text_str(&out));
+  }
+  text_clear(&out);
+  why[0] = '\0';
+  if (url_tunnel_read(rest, &t, why, sizeof(why)) != WPS_OK) {
+    check(why[0] != '\0');
+  } else {
     url_template_fill(&t, hub, event, &out);
     check(!out.failed);
     check_filled(&t, text_str(&out));

@@ -2,12 +2,14 @@
 // azure-client.md 1: endpoints, names, negotiation, order of checks.
 import assert from 'node:assert/strict';
 import { check, suite } from './lib/cases.mjs';
+import { PROTOBUF_RELIABLE_V1, PROTOBUF_V1, down } from './lib/protobuf.mjs';
 import { ACCEPT, TEXT, frame } from './lib/rawsocket.mjs';
 import { suiteServer } from './lib/server.mjs';
 import { ALL, STRANGER, token } from './lib/token.mjs';
 import { JSON_V1, RELIABLE_V1 } from './lib/wsclient.mjs';
 
 const server = suiteServer({
+  plugins: { 'subprotocol-protobuf': {} },
   hubs: { '*': { anonymous: 'deny' }, open: { anonymous: 'allow' } },
 });
 const host = () => `127.0.0.1:${server.port}`;
@@ -149,12 +151,14 @@ suite('handshake', () => {
   });
 
   check('C-12 known subprotocols are echoed, in the spelling of the offer', async () => {
-    for (const name of [JSON_V1, RELIABLE_V1, 'JSON.WebPubSub.Azure.V1']) {
+    for (const name of [JSON_V1, RELIABLE_V1, 'JSON.WebPubSub.Azure.V1', PROTOBUF_V1, PROTOBUF_RELIABLE_V1, 'Protobuf.WebPubSub.Azure.V1']) {
       const raw = await server.raw();
       const answer = await raw.handshake({ path: `/client/hubs/chat?access_token=${access()}`, host: host(), protocols: name });
       assert.equal(answer.status, 101);
       assert.equal(answer.headers['sec-websocket-protocol'], name);
-      assert.equal(JSON.parse((await raw.frame()).payload).event, 'connected');
+      const { payload } = await raw.frame();
+      if (/^json/i.test(name)) assert.equal(JSON.parse(payload).event, 'connected');
+      else assert.ok(down(payload).system_message.connected_message.connection_id);
       raw.destroy();
     }
   });

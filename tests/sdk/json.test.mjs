@@ -379,25 +379,29 @@ suite('json protocol', () => {
     assert.deepEqual(await c.fence(), []);
   });
 
-  check('C-80 until invoke comes: invokeResponse BadRequest', async () => {
+  check('C-83 invoke where no handler is → NotFound; another target → BadRequest', async () => {
     const c = await server.json();
     c.send({ type: 'invoke', invocationId: 'a"1', target: 'event', event: 'echo', dataType: 'text', data: 'hi' });
+    assert.deepEqual(await c.json(), {
+      type: 'invokeResponse', invocationId: 'a"1', success: false, error: { name: 'NotFound', message: "No event handler for event 'echo'." },
+    });
+    c.send({ type: 'invoke', invocationId: '2', target: 'group', event: 'echo' });
     const m = await c.json();
-    assert.deepEqual([m.type, m.invocationId, m.success, m.error.name], ['invokeResponse', 'a"1', false, 'BadRequest']);
+    assert.deepEqual([m.type, m.invocationId, m.success, m.error.name], ['invokeResponse', '2', false, 'BadRequest']);
     assert.equal(typeof m.error.message, 'string');
     c.send({ type: 'cancelInvocation', invocationId: 'a"1' });
     assert.deepEqual(await c.fence(), [], 'C-84 cancelInvocation → no response');
   });
 
-  check('C-88 until streams come: a start → streamClosed BadRequest', async () => {
-    const c = await server.json();
+  check('C-88 a stream start without permission → streamClosed Forbidden', async () => {
+    const c = await server.json({ roles: [] });
     c.send({ type: 'sendToGroup', group: 'g', noEcho: true, stream: { streamId: 's1', idleTimeoutMs: 60000 } });
     const m = await c.json();
-    assert.deepEqual([m.type, m.streamId, m.error.name], ['streamClosed', 's1', 'BadRequest']);
+    assert.deepEqual([m.type, m.streamId, m.error.name], ['streamClosed', 's1', 'Forbidden']);
     assert.equal(typeof m.error.message, 'string');
   });
 
-  check('C-92 streamData and streamEnd → streamClosed StreamNotFound', async () => {
+  check('C-92 streamData and streamEnd of an unknown stream → streamClosed StreamNotFound', async () => {
     const c = await server.json();
     for (const message of [{ type: 'streamData', streamId: 's1', streamSequenceId: 1, dataType: 'text', data: 'hi' },
       { type: 'streamData', streamId: 's1' }, { type: 'streamEnd', streamId: 's1' },
@@ -408,14 +412,15 @@ suite('json protocol', () => {
     }
   });
 
-  check('C-100 until group state comes: acks BadRequest', async () => {
+  check('C-100 group states without their roles: acks Forbidden; giving up a subscription succeeds', async () => {
     const c = await server.json();
     for (const request of [{ type: 'setGroupState', group: 'g', state: { a: 'b' } }, { type: 'setGroupState', group: 'g' },
-      { type: 'subscribeGroupState', group: 'g' }, { type: 'unsubscribeGroupState', group: 'g' }]) {
+      { type: 'subscribeGroupState', group: 'g' }]) {
       const ack = await c.ask(request);
-      assert.equal(ack.error.name, 'BadRequest');
+      assert.equal(ack.error.name, 'Forbidden');
       assert.equal(typeof ack.error.message, 'string');
     }
+    await c.did({ type: 'unsubscribeGroupState', group: 'g' });
     c.send({ type: 'setGroupState', group: 'g', state: {} });
     assert.deepEqual(await c.fence(), [], 'without ackId there is no answer');
   });

@@ -19,9 +19,11 @@ struct wps_frame {
 struct wps_message {
   long refs;
   struct wps_message_info info;
+  wps_fn release; /* of data that is somebody else's */
+  void *arg;
 };
 
-static void *copy(const void *bytes, size_t len)
+void *fake_copy(const void *bytes, size_t len)
 {
   char *c = malloc(len + 1);
 
@@ -34,35 +36,61 @@ static void *copy(const void *bytes, size_t len)
 
 static struct wps_str copy_str(struct wps_str s)
 {
-  return s.ptr == NULL ? s : (struct wps_str){copy(s.ptr, s.len), s.len};
+  return s.ptr == NULL ? s : (struct wps_str){fake_copy(s.ptr, s.len), s.len};
 }
 
 /* ---- messages ---- */
 
-static struct wps_message *message_create(const struct wps_message_info *info)
+static struct wps_pair *copy_pairs(const struct wps_pair *pairs, size_t count)
+{
+  struct wps_pair *copies = count > 0 ? calloc(count, sizeof(*copies)) : NULL;
+
+  for (size_t i = 0; i < count; i++) {
+    copies[i].name = copy_str(pairs[i].name);
+    copies[i].value = copy_str(pairs[i].value);
+  }
+  return copies;
+}
+
+static void free_pairs(const struct wps_pair *pairs, size_t count)
+{
+  for (size_t i = 0; i < count; i++) {
+    free((void *)pairs[i].name.ptr);
+    free((void *)pairs[i].value.ptr);
+  }
+  free((void *)pairs);
+}
+
+static struct wps_message *message_adopt(const struct wps_message_info *info,
+                                         wps_fn release, void *arg)
 {
   struct wps_message *m;
-  struct wps_pair *tags = NULL;
 
-  if (fake.no_memory)
+  if (fake.no_memory) {
+    if (release != NULL)
+      release(arg);
     return NULL;
+  }
   m = calloc(1, sizeof(*m));
   m->refs = 1;
+  m->release = release;
+  m->arg = arg;
   m->info = *info;
-  m->info.data.ptr = copy(info->data.ptr, info->data.len);
+  if (release == NULL)
+    m->info.data.ptr = fake_copy(info->data.ptr, info->data.len);
   m->info.group = copy_str(info->group);
   m->info.user = copy_str(info->user);
   m->info.conn = copy_str(info->conn);
   m->info.content_type = copy_str(info->content_type);
-  if (info->tag_count > 0)
-    tags = calloc(info->tag_count, sizeof(*tags));
-  for (size_t i = 0; i < info->tag_count; i++) {
-    tags[i].name = copy_str(info->tags[i].name);
-    tags[i].value = copy_str(info->tags[i].value);
-  }
-  m->info.tags = tags;
+  m->info.tags = copy_pairs(info->tags, info->tag_count);
+  m->info.props = copy_pairs(info->props, info->prop_count);
   fake.live++;
   return m;
+}
+
+static struct wps_message *message_create(const struct wps_message_info *info)
+{
+  return message_adopt(info, NULL, NULL);
 }
 
 static struct wps_message *message_ref(struct wps_message *m)
@@ -76,16 +104,16 @@ static void message_unref(struct wps_message *m)
   assert(m->refs > 0);
   if (--m->refs > 0)
     return;
-  free((void *)m->info.data.ptr);
+  if (m->release != NULL)
+    m->release(m->arg);
+  else
+    free((void *)m->info.data.ptr);
   free((void *)m->info.group.ptr);
   free((void *)m->info.user.ptr);
   free((void *)m->info.conn.ptr);
   free((void *)m->info.content_type.ptr);
-  for (size_t i = 0; i < m->info.tag_count; i++) {
-    free((void *)m->info.tags[i].name.ptr);
-    free((void *)m->info.tags[i].value.ptr);
-  }
-  free((void *)m->info.tags);
+  free_pairs(m->info.tags, m->info.tag_count);
+  free_pairs(m->info.props, m->info.prop_count);
   free(m);
   fake.live--;
 }
@@ -143,6 +171,7 @@ static struct wps_bytes frame_bytes(const struct wps_frame *f)
 static const struct wps_message_api message_api = {.struct_size =
                                                        sizeof(message_api),
                                                    .create = message_create,
+                                                   .adopt = message_adopt,
                                                    .ref = message_ref,
                                                    .unref = message_unref,
                                                    .info = message_info,
@@ -186,7 +215,7 @@ static int conn_send_bytes(struct wps_conn *conn, uint32_t opcode,
     return conn->send_rc;
   assert(conn->sent_count < FAKE_SENT_MAX);
   conn->sent[conn->sent_count++] =
-      (struct fake_sent){opcode, bytes.len, copy(bytes.ptr, bytes.len)};
+      (struct fake_sent){opcode, bytes.len, fake_copy(bytes.ptr, bytes.len)};
   return conn->send_rc;
 }
 
@@ -281,7 +310,46 @@ static bool conn_allowed(const struct wps_conn *conn, uint32_t action,
                          struct wps_str group)
 {
   (void)group;
-  return action == WPS_ACT_JOIN ? conn->may_join : conn->may_send;
+  switch (action) {
+  case WPS_ACT_JOIN:
+    return conn->may_join;
+  case WPS_ACT_SET_STATE:
+    return conn->may_set;
+  case WPS_ACT_GET_STATE:
+    return conn->may_get;
+  default:
+    return conn->may_send;
+  }
+}
+
+static struct wps_worker *conn_worker(const struct wps_conn *conn)
+{
+  (void)conn;
+  return NULL;
+}
+
+static struct wps_timer *conn_timer_start(struct wps_conn *conn,
+                                          uint64_t delay_ms, uint64_t repeat_ms,
+                                          wps_conn_fn fn, void *arg)
+{
+  struct wps_timer *t = conn->timers;
+
+  if (fake.no_timer)
+    return NULL;
+  while (t < conn->timers + FAKE_TIMERS_MAX && t->fn != NULL)
+    t++;
+  assert(t < conn->timers + FAKE_TIMERS_MAX);
+  *t = (struct wps_timer){.fn = fn,
+                          .arg = arg,
+                          .at_us = fake.now_us + (int64_t)delay_ms * 1000,
+                          .repeat_us = (int64_t)repeat_ms * 1000};
+  return t;
+}
+
+static void conn_timer_stop(struct wps_timer *t)
+{
+  assert(t->fn != NULL);
+  t->fn = NULL;
 }
 
 static const struct wps_conn_api conn_api = {
@@ -289,109 +357,30 @@ static const struct wps_conn_api conn_api = {
     .id = conn_id,
     .hub = conn_hub,
     .user = conn_user,
+    .worker = conn_worker,
     .send = conn_send,
     .send_bytes = conn_send_bytes,
     .send_parts = conn_send_parts,
     .deliver = conn_deliver,
     .close = conn_close,
     .hold = conn_hold,
+    .timer_start = conn_timer_start,
+    .timer_stop = conn_timer_stop,
     .session_enable = conn_session_enable,
     .session_token = conn_session_token,
     .session_ack = conn_session_ack,
     .allowed = conn_allowed};
 
-/* ---- hub ---- */
+/* ---- time ---- */
 
-static struct fake_asked *ask(uint32_t what, struct wps_conn *conn,
-                              struct wps_str name, void *arg, uint64_t tag)
+static int64_t worker_now_us(const struct wps_worker *worker)
 {
-  struct fake_asked *a = &fake.asked[fake.asked_count++];
-
-  assert(fake.asked_count <= FAKE_QUEUE_MAX);
-  *a = (struct fake_asked){.what = what,
-                           .conn = conn,
-                           .name = copy(name.ptr, name.len),
-                           .arg = arg,
-                           .tag = tag};
-  return a;
+  (void)worker;
+  return fake.now_us;
 }
 
-static int hub_join(struct wps_conn *conn, struct wps_str group,
-                    const struct wps_membership *how, wps_joined_fn done,
-                    void *arg, uint64_t tag)
-{
-  struct fake_asked *a;
-
-  (void)how;
-  if (fake.join_rc != WPS_OK)
-    return fake.join_rc;
-  a = ask(FAKE_JOIN, conn, group, arg, tag);
-  a->done.joined = done;
-  a->has_done = done != NULL;
-  return WPS_OK;
-}
-
-static int hub_leave(struct wps_conn *conn, struct wps_str group,
-                     wps_conn_done_fn done, void *arg, uint64_t tag)
-{
-  struct fake_asked *a = ask(FAKE_LEAVE, conn, group, arg, tag);
-
-  a->done.left = done;
-  a->has_done = done != NULL;
-  return WPS_OK;
-}
-
-static int hub_publish(struct wps_instance *self, struct wps_conn *conn,
-                       struct wps_message *msg, const struct wps_target *target,
-                       wps_published_fn done, void *arg, uint64_t tag)
-{
-  struct fake_asked *a;
-
-  (void)self;
-  assert(target->struct_size == sizeof(*target));
-  assert(target->kind == WPS_TO_GROUP);
-  if (fake.publish_rc != WPS_OK)
-    return fake.publish_rc;
-  a = ask(FAKE_PUBLISH, conn, target->name, arg, tag);
-  a->msg = message_ref(msg);
-  a->target_flags = target->flags;
-  a->done.published = done;
-  a->has_done = done != NULL;
-  return WPS_OK;
-}
-
-static int hub_event(struct wps_conn *conn,
-                     const struct wps_client_event *event, wps_answer_fn done,
-                     void *arg, uint64_t tag)
-{
-  struct fake_asked *a;
-
-  if (fake.event_rc != WPS_OK)
-    return fake.event_rc;
-  a = ask(FAKE_EVENT, conn, event->name, arg, tag);
-  a->msg = message_ref(event->msg);
-  a->done.answer = done;
-  a->has_done = true;
-  a->headers = copy("", 0);
-  for (size_t i = 0; i < event->header_count; i++) {
-    char *more;
-    int len =
-        asprintf(&more, "%s%.*s: %.*s\n", a->headers,
-                 (int)event->headers[i].name.len, event->headers[i].name.ptr,
-                 (int)event->headers[i].value.len, event->headers[i].value.ptr);
-
-    assert(len >= 0);
-    free(a->headers);
-    a->headers = more;
-  }
-  return WPS_OK;
-}
-
-static const struct wps_hub_api hub_api = {.struct_size = sizeof(hub_api),
-                                           .join = hub_join,
-                                           .leave = hub_leave,
-                                           .publish = hub_publish,
-                                           .event = hub_event};
+static const struct wps_worker_api worker_api = {
+    .struct_size = sizeof(worker_api), .now_us = worker_now_us};
 
 /* ---- requests, configuration, log ---- */
 
@@ -434,10 +423,12 @@ static int64_t config_get_int(const struct wps_config *cfg, const char *key)
   static const struct {
     const char *key;
     int64_t value;
-  } values[] = {{"session_retain", 30000},     {"session_messages", 1000},
-                {"session_bytes", 16 << 20},   {"ack_memory", 1000},
-                {"event_queue", 1000},         {"event_queue_bytes", 1 << 20},
-                {"event_queue_total", 1 << 28}};
+  } values[] = {{"session_retain", 30000},      {"session_messages", 1000},
+                {"session_bytes", 16 << 20},    {"ack_memory", 1000},
+                {"event_queue", 1000},          {"event_queue_bytes", 1 << 20},
+                {"event_queue_total", 1 << 28}, {"streams", 100},
+                {"stream_idle", 300000},        {"stream_ack_delay", 20},
+                {"stream_ack_every", 16},       {"invocations", 100}};
 
   (void)cfg;
   for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
@@ -450,6 +441,10 @@ static int64_t config_get_int(const struct wps_config *cfg, const char *key)
 static bool config_get_bool(const struct wps_config *cfg, const char *key)
 {
   (void)cfg;
+  if (strcmp(key, "early_names") == 0)
+    return fake.early_names;
+  if (strcmp(key, "json_as_text") == 0)
+    return fake.json_as_text;
   assert(strcmp(key, "drop_on_event_failure") == 0);
   return fake.drop_on_event_failure;
 }
@@ -486,10 +481,11 @@ const struct wps_host fake_host = {.struct_size = sizeof(fake_host),
                                    .server_version = "0",
                                    .config = &config_api,
                                    .log = &log_api,
+                                   .worker = &worker_api,
                                    .message = &message_api,
                                    .request = &request_api,
                                    .conn = &conn_api,
-                                   .hub = &hub_api};
+                                   .hub = &fake_hub};
 
 /* ---- for tests ---- */
 
@@ -519,7 +515,7 @@ struct wps_conn *fake_conn(const struct wps_subprotocol *ops, void *inst,
   conn->inst = inst;
   conn->variant = variant;
   conn->user = user;
-  conn->may_join = conn->may_send = true;
+  conn->may_join = conn->may_send = conn->may_set = conn->may_get = true;
   if (ops->open(inst, conn, &hello, &conn->state) != WPS_OK) {
     free(conn);
     return NULL;
@@ -527,18 +523,29 @@ struct wps_conn *fake_conn(const struct wps_subprotocol *ops, void *inst,
   return conn;
 }
 
-int fake_frame(struct wps_conn *conn, const char *text)
+static int frame(struct wps_conn *conn, uint32_t opcode, const void *data,
+                 size_t len)
 {
   /* A copy of its exact size, so that a sanitizer sees a byte too many. */
-  size_t len = strlen(text);
   char *bytes = malloc(len > 0 ? len : 1);
   int rc;
 
-  memcpy(bytes, text, len);
-  rc = conn->ops->frame(conn, conn->state, WPS_TEXT,
+  if (len > 0)
+    memcpy(bytes, data, len);
+  rc = conn->ops->frame(conn, conn->state, opcode,
                         (struct wps_bytes){bytes, len});
   free(bytes);
   return rc;
+}
+
+int fake_frame(struct wps_conn *conn, const char *text)
+{
+  return frame(conn, WPS_TEXT, text, strlen(text));
+}
+
+int fake_bytes(struct wps_conn *conn, const void *bytes, size_t len)
+{
+  return frame(conn, WPS_BINARY, bytes, len);
 }
 
 const char *fake_sent(struct wps_conn *conn)
@@ -546,6 +553,33 @@ const char *fake_sent(struct wps_conn *conn)
   if (conn->read_count == conn->sent_count)
     return NULL;
   return conn->sent[conn->read_count++].bytes;
+}
+
+size_t fake_sent_len(const struct wps_conn *conn)
+{
+  assert(conn->read_count > 0);
+  return conn->sent[conn->read_count - 1].len;
+}
+
+void fake_fire(struct wps_conn *conn)
+{
+  for (int i = 0; i < FAKE_TIMERS_MAX; i++) {
+    struct wps_timer *t = &conn->timers[i], once = *t;
+
+    if (once.fn == NULL || once.at_us > fake.now_us)
+      continue;
+    if (once.repeat_us > 0)
+      t->at_us += once.repeat_us;
+    else
+      t->fn = NULL;
+    once.fn(conn, once.arg);
+  }
+}
+
+void fake_pass(struct wps_conn *conn, int64_t ms)
+{
+  fake.now_us += ms * 1000;
+  fake_fire(conn);
 }
 
 void fake_detach(struct wps_conn *conn)
@@ -563,58 +597,4 @@ void fake_gone(struct wps_conn *conn)
   for (size_t i = 0; i < conn->sent_count; i++)
     free(conn->sent[i].bytes);
   free(conn);
-}
-
-static void end(struct fake_asked *a, int status)
-{
-  a->ended = true;
-  if (!a->has_done)
-    return;
-  switch (a->what) {
-  case FAKE_JOIN:
-    a->done.joined(
-        a->conn, a->arg, a->tag,
-        &(struct wps_joined){.struct_size = sizeof(struct wps_joined),
-                             .status = status});
-    break;
-  case FAKE_LEAVE:
-    a->done.left(a->conn, a->arg, a->tag, status);
-    break;
-  default:
-    a->done.published(
-        a->conn, a->arg, a->tag,
-        &(struct wps_published){.struct_size = sizeof(struct wps_published),
-                                .status = status});
-    break;
-  }
-}
-
-bool fake_end(int status)
-{
-  for (size_t i = 0; i < fake.asked_count; i++)
-    if (!fake.asked[i].ended && fake.asked[i].what != FAKE_EVENT) {
-      end(&fake.asked[i], status);
-      return true;
-    }
-  return false;
-}
-
-void fake_end_all(void)
-{
-  while (fake_end(WPS_OK))
-    ;
-}
-
-void fake_answer(int status, const struct wps_event_answer *answer)
-{
-  for (size_t i = 0; i < fake.asked_count; i++) {
-    struct fake_asked *a = &fake.asked[i];
-
-    if (!a->ended && a->what == FAKE_EVENT) {
-      a->ended = true;
-      a->done.answer(a->conn, a->arg, a->tag, status, answer);
-      return;
-    }
-  }
-  assert(!"no event waits");
 }

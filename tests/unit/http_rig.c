@@ -339,7 +339,7 @@ void rig_setup(void)
 
   server = (struct http_server){
       .settings = {{16384, 16384, 100}, 1024 * 1024, 5000, 5000, 5000, 5000, 0},
-      .hooks = {NULL, is_client, client, authorize, is_draining},
+      .hooks = {NULL, is_client, client, authorize, is_draining, NULL},
       .router = router_new(),
   };
   for (size_t i = 0; i < ARRAY_LEN(routes); i++)

@@ -97,3 +97,15 @@ const char *encoded(const struct wps_message_info *info, uint32_t variant)
   wps->message->unref(msg);
   return text;
 }
+
+struct wps_event_answer answer_of(uint32_t type, const char *body)
+{
+  struct wps_message_info info = {.struct_size = sizeof(info),
+                                  .data_type = type,
+                                  .data = {body, strlen(body)},
+                                  .from = WPS_FROM_SERVER};
+  struct wps_event_answer a = {.struct_size = sizeof(a),
+                               .msg = wps->message->create(&info)};
+
+  return a;
+}

@@ -4,6 +4,8 @@
 #ifndef WPS_JSON_CLIENT_H
 #define WPS_JSON_CLIENT_H
 
+#include <webpubsub/event.h>
+
 #include "tests/unit/fake_host.h"
 
 extern const struct wps_subprotocol *ops;
@@ -26,5 +28,7 @@ const struct wps_message_info *payload(size_t index, uint32_t type,
                                        const char *data, size_t len);
 /* How a message is written; lives until the next call. */
 const char *encoded(const struct wps_message_info *info, uint32_t variant);
+/* What an upstream says; the message is the caller's. */
+struct wps_event_answer answer_of(uint32_t type, const char *body);
 
 #endif

@@ -382,6 +382,60 @@ START_TEST(long_audience)
 }
 END_TEST
 
+/* azure-server.md 9.1: the token in the query or the header, and roles of its
+ * own beside the owner's. */
+START_TEST(s122_server)
+{
+  struct wps_request req = {.purpose = WPS_FOR_SERVER,
+                            .path = "/server/tunnel",
+                            .target = "/server/tunnel?hub=Chat",
+                            .hub = "Chat",
+                            .headers = {{"Host", "localhost:8080"}}};
+  char *token = token_for("ws://localhost:8080/server/tunnel?hub=chat");
+  char *other = token_for("ws://localhost:8080/server/tunnel?hub=other");
+  char header[1024];
+  struct wps_reply reply = {.outcome = REPLY_OPEN};
+
+  start(&plain);
+  component->ops.auth->authenticate(inst, NULL, &req, &reply);
+  ck_assert_int_eq(reply.outcome, REPLY_DECLINED);
+
+  req.query[0].name = "access_token";
+  req.query[0].value = token;
+  reply = (struct wps_reply){.outcome = REPLY_OPEN};
+  component->ops.auth->authenticate(inst, NULL, &req, &reply);
+  ck_assert_int_eq(reply.outcome, REPLY_ACCEPTED);
+  ck_assert_str_eq(reply.roles, WPS_ROLE_OWNER ",r1,r2");
+  ck_assert_str_eq(reply.groups, "");
+  ck_assert_str_eq(reply.user, "alice");
+
+  /* The query goes first. */
+  snprintf(header, sizeof(header), "Bearer %s", other);
+  req.headers[1].name = "Authorization";
+  req.headers[1].value = header;
+  reply = (struct wps_reply){.outcome = REPLY_OPEN};
+  component->ops.auth->authenticate(inst, NULL, &req, &reply);
+  ck_assert_int_eq(reply.outcome, REPLY_ACCEPTED);
+
+  req.query[0].name = NULL;
+  reply = (struct wps_reply){.outcome = REPLY_OPEN};
+  component->ops.auth->authenticate(inst, NULL, &req, &reply);
+  ck_assert_int_eq(reply.outcome, REPLY_FAILED);
+  ck_assert_int_eq(reply.status, WPS_EUNAUTHORIZED);
+  ck_assert_str_eq(reply.detail,
+                   "the token is for another audience; expected "
+                   "http://localhost:8080/server/tunnel?hub=Chat");
+
+  snprintf(header, sizeof(header), "Bearer %s", token);
+  reply = (struct wps_reply){.outcome = REPLY_OPEN};
+  component->ops.auth->authenticate(inst, NULL, &req, &reply);
+  ck_assert_int_eq(reply.outcome, REPLY_ACCEPTED);
+  component->destroy(inst);
+  free(other);
+  free(token);
+}
+END_TEST
+
 static char *signed_with(const char *key, const char *header, const char *aud)
 {
   char payload[256];
@@ -561,6 +615,28 @@ START_TEST(api_roles)
     ck_assert_str_eq(reply.roles, cases[i].roles);
     free(token);
   }
+  /* To connect as a server takes an owner; only then do its own roles count. */
+  for (size_t i = 0; i < 2; i++) {
+    struct wps_request req = {.purpose = WPS_FOR_SERVER,
+                              .path = "/server",
+                              .hub = "chat",
+                              .query = {{"access_token", NULL}}};
+
+    snprintf(payload, sizeof(payload),
+             "{\"exp\":1760000001,\"aud\":\"https://webpubsub.azure.com\","
+             "\"roles\":\"%s\",\"role\":[\"publisher\",\"%s\"],"
+             "\"iss\":\"https://id.example\"}",
+             i == 0 ? "Owner" : "Reader", WPS_ROLE_OWNER);
+    token = mint_public("{\"alg\":\"ES256\"}", payload, ec);
+    req.query[0].value = token;
+    reply = (struct wps_reply){.outcome = REPLY_OPEN};
+    component->ops.auth->authenticate(inst, NULL, &req, &reply);
+    ck_assert_int_eq(reply.outcome, REPLY_ACCEPTED);
+    ck_assert_str_eq(reply.roles, i == 0 ? WPS_ROLE_OWNER
+                                      ",publisher," WPS_ROLE_OWNER
+                                         : WPS_ROLE_READER);
+    free(token);
+  }
   /* An access key is worth what it was. */
   token = token_for("http://localhost:8080/api/hubs/chat/:send");
   reply = ask_api("/api/hubs/chat/:send", token);
@@ -631,6 +707,7 @@ int main(void)
   tcase_add_test(c, s109_to_s113_audiences);
   tcase_add_test(c, last_slash);
   tcase_add_test(c, long_audience);
+  tcase_add_test(c, s122_server);
   tcase_add_test(c, says_which_key);
   tcase_add_test(c, s99_generated);
   tcase_add_test(c, public_keys);

@@ -229,6 +229,14 @@ START_TEST(for_api)
   req.query[0].name = "api_key";
   req.query[0].value = API_KEY;
   ck_assert_int_eq(outcome(req, &reply), REPLY_DECLINED);
+  /* Who opens a WebSocket may have no headers to set. */
+  req.purpose = WPS_FOR_SERVER;
+  ck_assert_int_eq(outcome(req, &reply), REPLY_ACCEPTED);
+  ck_assert_str_eq(reply.roles, "");
+  req = client("Authorization", ALICE);
+  req.purpose = WPS_FOR_SERVER;
+  ck_assert_int_eq(outcome(req, &reply), REPLY_ACCEPTED);
+  ck_assert_str_eq(reply.roles, WPS_ROLE_OWNER ",webpubsub.sendToGroup");
   stop();
 }
 END_TEST

@@ -190,8 +190,8 @@ START_TEST(resource_manager_names)
                 "`anonymous`?\n"
                 "t.yaml:6:1: unknown key `event_listeners`: this version has "
                 "no event listeners; events go to `event_handlers`\n"
-                "t.yaml:7:1: unknown key `presence_events`: this version has "
-                "no presence events of groups\n"
+                "t.yaml:7:1: unknown key `presence_events`; it belongs "
+                "into `event_handlers`\n"
                 "t.yaml:8:1: unknown key `auth`\n");
   section_free(cfg);
   parsed_free(&p);
@@ -227,8 +227,8 @@ START_TEST(handler_values)
                 "`user_events`\n"
                 "t.yaml:3:1: unknown key `systemEvents`; here it is called "
                 "`system_events`\n"
-                "t.yaml:4:1: unknown key `groupPresenceEvents`: this version "
-                "has no presence events of groups\n"
+                "t.yaml:4:1: unknown key `groupPresenceEvents`; here it is "
+                "called `presence_events`\n"
                 "t.yaml:6:15: `type`: `ManagedIdentity`: managed identities "
                 "are there in Azure only\n"
                 "t.yaml:7:2: unknown key `managedIdentity`: managed identities "

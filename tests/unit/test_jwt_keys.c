@@ -566,6 +566,78 @@ START_TEST(api_audience)
 }
 END_TEST
 
+/* azure-server.md S-122 */
+START_TEST(s122_server_audience)
+{
+  static const char *const schemes[] = {"ws", "wss", "http", "https", "WSS"};
+  static const struct {
+    const char *rest;
+    bool good;
+  } cases[] = {
+      {"a.example/server/tunnel?hub=chat", true},
+      {"A.Example/server/tunnel?hub=CHAT", true},
+      {"a.example/server/tunnel/?hub=chat", true},
+      {"a.example/server/tunnel?target=t&hub=chat", true},
+      {"a.example/server/tunnel?hub=chat&target=t", true},
+      {"a.example/server/tunnel?hub=%63h%41t", true},
+      {"a.example/server/tunnel?%68ub=chat", true},
+      {"a.example/server/tunnel?hub=chat#hub=other", true},
+      {"a.example/server/tunnel?&&hub=chat&", true},
+      {"a.example/server/tunnel?hubs=x&hub=chat", true},
+      {"a.example/server/tunnel?hub=chat&hub=other", true},
+      {"a.example/server/tunnel?hub=other&hub=chat", false},
+      {"a.example/server/tunnel?hub=other", false},
+      {"a.example/server/tunnel?hub=cha", false},
+      {"a.example/server/tunnel?hub=chats", false},
+      {"a.example/server/tunnel?hub=%2563hat", false},
+      {"a.example/server/tunnel?hub=%6", false},
+      {"a.example/server/tunnel?hub=", false},
+      {"a.example/server/tunnel?hub", false},
+      {"a.example/server/tunnel?HUB=chat", false},
+      {"a.example/server/tunnel?x=hub=chat", false},
+      {"a.example/server/tunnel?", false},
+      {"a.example/server/tunnel", false},
+      {"a.example/server/tunnel#?hub=chat", false},
+      {"a.example/server/tunnel/more?hub=chat", false},
+      {"a.example/server/Tunnel?hub=chat", false},
+      {"a.example/server?hub=chat", false},
+      {"a.example?hub=chat", false},
+      {"a.example/client/hubs/chat?hub=chat", false},
+      {"b.example/server/tunnel?hub=chat", false},
+      {"a.example:8080/server/tunnel?hub=chat", false},
+      {"me@a.example/server/tunnel?hub=chat", false},
+      {"", false},
+  };
+  struct token_origin origin;
+  char aud[128];
+
+  ck_assert(token_origin_from_url(S("https://a.example"), &origin));
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+    for (size_t k = 0; k < sizeof(schemes) / sizeof(*schemes); k++) {
+      snprintf(aud, sizeof(aud), "%s://%s", schemes[k], cases[i].rest);
+      ck_assert_msg(token_audience_server(text_of(aud), &origin,
+                                          S("/server/tunnel"),
+                                          S("Chat")) == cases[i].good,
+                    "%s", aud);
+    }
+  ck_assert(!token_audience_server(S("ftp://a.example/server/tunnel?hub=chat"),
+                                   &origin, S("/server/tunnel"), S("chat")));
+  /* A request without a hub is nobody's. */
+  ck_assert(!token_audience_server(S("ws://a.example/server/tunnel?hub="),
+                                   &origin, S("/server/tunnel"), S("")));
+  ck_assert(!token_audience_server(S("ws://a.example/server/tunnel"), &origin,
+                                   S("/server/tunnel"),
+                                   ((struct wps_str){NULL, 0})));
+  ck_assert(token_origin_from_url(S("https://a.example:8443/base/"), &origin));
+  ck_assert(token_audience_server(
+      S("wss://a.example:8443/base/server/tunnel?hub=chat"), &origin,
+      S("/server/tunnel"), S("chat")));
+  ck_assert(
+      !token_audience_server(S("wss://a.example:8443/server/tunnel?hub=chat"),
+                             &origin, S("/server/tunnel"), S("chat")));
+}
+END_TEST
+
 TCase *case_jwt_audience(void)
 {
   TCase *c = tcase_create("audience");
@@ -574,5 +646,6 @@ TCase *case_jwt_audience(void)
   tcase_add_test(c, host_audience);
   tcase_add_test(c, legacy_audience);
   tcase_add_test(c, api_audience);
+  tcase_add_test(c, s122_server_audience);
   return c;
 }

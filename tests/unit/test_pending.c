@@ -11,6 +11,7 @@
 #include "hub/fanout.h"
 #include "hub/pending.h"
 #include "hub/shared.h"
+#include "hub/tap.h"
 #include "plug/plugin.h"
 
 enum { CLIENTS = 9, GROUPS = 12, SEEN_MAX = 60000 };
@@ -26,6 +27,7 @@ struct client {
   bool in[GROUPS];                    /* of the model */
   const struct wps_target *publishes; /* inside deliver(), once */
   struct wps_member *leaves;          /* the same */
+  struct wps_tap *untaps;             /* the same */
 };
 
 static struct client clients[CLIENTS];
@@ -70,6 +72,8 @@ static void deliver(struct hub_client *hub, struct wps_member *m,
     c->leaves = NULL;
     group_leave(leaving);
   }
+  tap_free(c->untaps);
+  c->untaps = NULL;
 }
 
 static bool take(struct hub_client *hub, struct wps_member *m,
@@ -382,6 +386,39 @@ START_TEST(publishing_and_leaving_inside_a_delivery)
 }
 END_TEST
 
+static void hear(void *arg, struct wps_message *msg)
+{
+  (void)msg;
+  ++*(unsigned *)arg;
+}
+
+START_TEST(an_ear_goes_inside_a_walk)
+{
+  struct wps_target g = to_group(0, false);
+  struct wps_str nobody = STR("c8");
+  unsigned heard = 0;
+
+  make();
+  clients[0].leaves = join(0, 0);
+  for (unsigned i = 1; i < 4; i++)
+    join(i, 0);
+  ck_assert_int_eq(
+      tap_new(w, STR("chat"), g.name, hear, &heard, &clients[0].untaps),
+      WPS_OK);
+  g.excluded = &nobody; /* delivered now */
+  g.excluded_count = 1;
+  publish(&g, NULL);
+  ck_assert_uint_eq(heard, 1);
+  for (unsigned i = 0; i < 4; i++)
+    CHECK_GOT(i, 0);
+  publish(&g, NULL);
+  ck_assert_uint_eq(heard, 1);
+  for (unsigned i = 1; i < 4; i++)
+    CHECK_GOT(i, 0, 1);
+  end();
+}
+END_TEST
+
 START_TEST(kinds_that_are_not_wanted)
 {
   struct wps_target g = to_group(0, false);
@@ -499,6 +536,7 @@ int main(void)
   tcase_add_test(t, a_group_that_ends_owes_nothing);
   tcase_add_test(t, more_than_fits_into_one_list);
   tcase_add_test(t, publishing_and_leaving_inside_a_delivery);
+  tcase_add_test(t, an_ear_goes_inside_a_walk);
   tcase_add_test(t, kinds_that_are_not_wanted);
   tcase_add_loop_test(t, as_if_delivered_at_once, 0, 6);
   suite_add_tcase(s, t);

@@ -134,6 +134,17 @@ static const char *const bad[] = {
     "{\"type\":\"sendToGroup\",\"group\":\"a\",\"stream\":{\"streamId\":\"\"}}",
     "{\"type\":\"sendToGroup\",\"group\":\"a\",\"stream\":{\"streamId\":1}}",
     "{\"type\":\"sendToGroup\",\"stream\":{\"streamId\":\"s\"}}",
+    "{\"type\":\"sendToGroup\",\"group\":\"a\",\"stream\":{\"streamId\":"
+    "\"s\"},\"dataType\":\"xml\"}",
+    "{\"type\":\"sendToGroup\",\"group\":\"a\",\"stream\":{\"streamId\":"
+    "\"s\"},\"dataType\":\"text\",\"data\":1}",
+    "{\"type\":\"sendToGroup\",\"group\":\"a\",\"stream\":{\"streamId\":"
+    "\"s\",\"streamId\":null}}",
+    "{\"type\":\"event\",\"event\":\"e\",\"stream\":{}}",
+    "{\"type\":\"invoke\",\"invocationId\":\"1\",\"event\":\"e\","
+    "\"stream\":[]}",
+    "{\"type\":\"invoke\",\"invocationId\":\"1\",\"event\":\"e\","
+    "\"metadata\":{\"k\":1}}",
     "{\"type\":\"streamData\"}", "{\"type\":\"streamData\",\"streamId\":\"\"}",
     "{\"type\":\"streamData\",\"streamId\":\"s\",\"streamSequenceId\":1}",
     "{\"type\":\"streamData\",\"streamId\":\"s\",\"streamSequenceId\":1,"
@@ -142,7 +153,18 @@ static const char *const bad[] = {
     "\"data\":1}",
     "{\"type\":\"streamData\",\"streamId\":\"s\",\"streamSequenceId\":\"1\","
     "\"dataType\":\"json\",\"data\":1}",
+    "{\"type\":\"streamData\",\"streamId\":\"s\",\"streamSequenceId\":-1,"
+    "\"dataType\":\"json\",\"data\":1}",
+    "{\"type\":\"streamData\",\"streamId\":\"s\",\"streamSequenceId\":1,"
+    "\"dataType\":\"json\",\"data\":null}",
+    "{\"type\":\"streamData\",\"streamId\":\"s\",\"dataType\":\"json\"}",
+    "{\"type\":\"streamData\",\"streamId\":\"s\",\"streamSequenceId\":1,"
+    "\"dataType\":\"text\"}",
     "{\"type\":\"streamEnd\"}",
+    "{\"type\":\"streamEnd\",\"streamId\":\"s\",\"error\":[]}",
+    "{\"type\":\"streamEnd\",\"streamId\":\"s\",\"error\":"
+    "{\"userErrorCode\":5}}",
+    "{\"event\":\"publish\",\"payload\":1}",
     "{\"type\":\"streamEnd\",\"streamId\":\"s\",\"error\":\"x\"}",
     "{\"type\":\"streamEnd\",\"streamId\":\"s\",\"error\":{\"message\":1}}",
     "{\"type\":\"setGroupState\",\"state\":{}}",

@@ -174,6 +174,118 @@ START_TEST(c49_no_permission)
 }
 END_TEST
 
+/* An upstream decides: each message waits for its answer, and for those before
+ * it. */
+START_TEST(decided_messages)
+{
+  open_group("");
+  fake.asks = true;
+  frame(WPS_TEXT, "one");
+  ck_assert_uint_eq(asked(0, FAKE_ASK, "room")->data.len, 3);
+  ck_assert_uint_eq(fake.asked[0].type, WPS_EVENT_PUBLISH);
+  frame(WPS_TEXT, "two");
+  asked(1, FAKE_ASK, "room");
+  fake.asks = false; /* it does not want to any more */
+  frame(WPS_TEXT, "three");
+  ck_assert_uint_eq(fake.asked_count, 2);
+  fake_decide(WPS_OK);
+  ck_assert_mem_eq(asked(2, FAKE_PUBLISH, "room")->data.ptr, "one", 3);
+  ck_assert_uint_eq(fake.asked_count, 3);
+  fake_decide(WPS_OK);
+  ck_assert_mem_eq(asked(3, FAKE_PUBLISH, "room")->data.ptr, "two", 3);
+  ck_assert_mem_eq(asked(4, FAKE_PUBLISH, "room")->data.ptr, "three", 5);
+  frame(WPS_TEXT, "four");
+  ck_assert_mem_eq(asked(5, FAKE_PUBLISH, "room")->data.ptr, "four", 4);
+  ck_assert(!conn->closed);
+}
+END_TEST
+
+START_TEST(c49_refused_messages)
+{
+  open_group("");
+  fake.asks = true;
+  frame(WPS_TEXT, "one");
+  frame(WPS_TEXT, "two");
+  fake_decide(WPS_EFORBIDDEN);
+  ck_assert_uint_eq(conn->code, 1008);
+  ck_assert_str_eq(conn->reason, "The connection is not authorized for raw "
+                                 "sendToGroup mode.");
+  fake_decide(WPS_OK); /* nobody cares */
+  ck_assert_uint_eq(fake.asked_count, 2);
+}
+END_TEST
+
+START_TEST(the_end_before_a_decision)
+{
+  open_group("");
+  fake.asks = true;
+  frame(WPS_TEXT, "one");
+  fake.asks = false;
+  frame(WPS_TEXT, "two");
+  fake_gone(conn);
+  ck_assert_uint_eq(fake.asked_count, 2);
+  ck_assert_mem_eq(asked(1, FAKE_PUBLISH, "room")->data.ptr, "two", 3);
+  fake_decide(WPS_OK);
+  ck_assert_uint_eq(fake.asked_count, 2);
+  conn = fake_conn(ops, inst, 0, "alice", NULL);
+}
+END_TEST
+
+START_TEST(many_wait_for_a_decision)
+{
+  open_group("");
+  fake.asks = true;
+  for (int i = 0; i < 100; i++) {
+    ck_assert(!conn->held);
+    frame(WPS_TEXT, "x");
+  }
+  ck_assert(conn->held);
+  frame(WPS_TEXT, "x"); /* what had been read already */
+  for (int i = 0; i < 50; i++)
+    fake_decide(WPS_OK);
+  ck_assert(conn->held);
+  fake_decide(WPS_OK);
+  ck_assert(!conn->held);
+  for (int i = 0; i < 50; i++)
+    fake_decide(WPS_OK);
+  ck_assert_uint_eq(fake.asked_count, 202);
+}
+END_TEST
+
+/* azure-client.md 4: fragments are messages, the end of a stream is none. */
+START_TEST(c93_fragments)
+{
+  static const struct wps_pair props[] = {
+      {WPS_STR_INIT("stream.id"), WPS_STR_INIT("s")},
+      {WPS_STR_INIT("stream.seq"), WPS_STR_INIT("1")},
+      {WPS_STR_INIT("stream.end"), WPS_STR_INIT("1")}};
+  struct wps_message_info info = {.struct_size = sizeof(info),
+                                  .data_type = WPS_DATA_TEXT,
+                                  .data = {"hi", 2},
+                                  .from = WPS_FROM_GROUP,
+                                  .group = WPS_STR_INIT("g"),
+                                  .props = props,
+                                  .prop_count = 2};
+  struct wps_message *msg = wps->message->create(&info);
+  struct wps_frame *f;
+
+  ck_assert_int_eq(ops->encode(inst, msg, 0, &f), WPS_OK);
+  ck_assert_mem_eq(wps->message->frame_bytes(f).ptr, "hi", 2);
+  wps->message->frame_unref(f);
+  wps->message->unref(msg);
+  info.data.len = 0;
+  info.prop_count = 3;
+  msg = wps->message->create(&info);
+  ck_assert_int_eq(ops->encode(inst, msg, 0, &f), WPS_ENOTSUP);
+  wps->message->unref(msg);
+  info.kind = WPS_MSG_STATE;
+  info.prop_count = 0;
+  msg = wps->message->create(&info);
+  ck_assert_int_eq(ops->encode(inst, msg, 0, &f), WPS_ENOTSUP);
+  wps->message->unref(msg);
+}
+END_TEST
+
 START_TEST(c51_closed_by_a_command)
 {
   struct wps_closing how = {.struct_size = sizeof(how),
@@ -222,6 +334,11 @@ int main(void)
   tcase_add_test(t, too_many_wait);
   tcase_add_test(t, c48_group_mode);
   tcase_add_test(t, c49_no_permission);
+  tcase_add_test(t, decided_messages);
+  tcase_add_test(t, c49_refused_messages);
+  tcase_add_test(t, the_end_before_a_decision);
+  tcase_add_test(t, many_wait_for_a_decision);
+  tcase_add_test(t, c93_fragments);
   tcase_add_test(t, c51_closed_by_a_command);
   tcase_add_test(t, c14_c15_names);
   suite_add_tcase(s, t);

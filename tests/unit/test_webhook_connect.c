@@ -8,9 +8,9 @@
 
 #include <webpubsub/status.h>
 
-#include "plugins/upstream-webhook/connect_answer.h"
-#include "plugins/upstream-webhook/connect_body.h"
-#include "plugins/upstream-webhook/text.h"
+#include "plugins/common/cloudevents/connect_answer.h"
+#include "plugins/common/cloudevents/connect_body.h"
+#include "plugins/common/cloudevents/text.h"
 #include "plugins/upstream-webhook/token_answer.h"
 
 #define PAIR(name, value)                                                      \

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/common/cloudevents/content_type.h"
 #include "plugins/upstream-webhook/response.h"
 
 static struct response r;
@@ -202,7 +203,8 @@ static uint32_t type_of(const char *value)
     text_free(&text);
   }
   head("\r\n");
-  return response_data_type(&r);
+  return content_type_read(r.has_type ? text_str(&r.type)
+                                      : (struct wps_str){NULL, 0});
 }
 
 START_TEST(s47_s140_content_types)

@@ -6,9 +6,9 @@
 
 #include <webpubsub/status.h>
 
+#include "plugins/common/cloudevents/text.h"
+#include "plugins/common/cloudevents/url.h"
 #include "plugins/upstream-webhook/address.h"
-#include "plugins/upstream-webhook/text.h"
-#include "plugins/upstream-webhook/url.h"
 
 static char why[200];
 
@@ -74,6 +74,45 @@ START_TEST(a_name_is_one_segment)
   ck_assert_str_eq(fill(t, "a", "\xc3\xa9\r\n"), "http://h/%C3%A9%0D%0A");
   ck_assert_str_eq(fill(t, "a", "{hub}"), "http://h/%7Bhub%7D");
   ck_assert_str_eq(fill(t, "a", ""), "http://h/");
+}
+END_TEST
+
+static int read_tunnel(const char *url, struct url_template *t)
+{
+  why[0] = '\0';
+  return url_tunnel_read(str_of(url), t, why, sizeof(why));
+}
+
+START_TEST(s16_tunnels)
+{
+  static const char *const wrong[] = {"",
+                                      "tunnel:",
+                                      "tunnel://",
+                                      "tunnel://h/",
+                                      "http:///x",
+                                      "tunnel:///{x}",
+                                      "tunnel:///a b",
+                                      "tunnel:///#a",
+                                      "tunnel:///{",
+                                      "tunnel:///\xc3\xbc",
+                                      "tunnel:///{hub"};
+  struct url_template t;
+  struct text out = {0};
+
+  for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+    ck_assert_msg(read_tunnel(wrong[i], &t) == WPS_EINVAL, "%s", wrong[i]);
+    ck_assert(why[0] != '\0');
+  }
+  ck_assert_int_eq(read_tunnel("Tunnel:///eventhandler/{hub}/{event}?c=1", &t),
+                   WPS_OK);
+  url_template_fill(&t, STR("chat"), STR("a/b"), &out);
+  ck_assert(
+      str_equal(text_str(&out), STR("Tunnel:///eventhandler/chat/a%2Fb?c=1")));
+  text_clear(&out);
+  ck_assert_int_eq(read_tunnel("tunnel:///", &t), WPS_OK);
+  url_template_fill(&t, STR("chat"), STR("a"), &out);
+  ck_assert(str_equal(text_str(&out), STR("tunnel:///")));
+  text_free(&out);
 }
 END_TEST
 
@@ -240,6 +279,7 @@ int main(void)
 
   tcase_add_test(t, s16_examples);
   tcase_add_test(t, a_name_is_one_segment);
+  tcase_add_test(t, s16_tunnels);
   tcase_add_test(t, s6_no_parameter_in_the_host);
   tcase_add_test(t, what_a_template_is_not);
   tcase_add_test(t, long_ones);

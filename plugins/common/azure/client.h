@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* client.h - the rules of a client of an Azure subprotocol, without its bytes
- * (azure-client.md 5.4-5.6, 7).
+ * (azure-client.md 5.4-5.9, 7).
  *
  * A plugin embeds azure_client in its state, parses frames to azure_request
  * and writes what azure_writer asks for; everything between is here.
@@ -15,6 +15,8 @@
 #include "plugins/common/azure/acks.h"
 #include "plugins/common/azure/request.h"
 
+struct azure_invocations;
+struct azure_streams;
 struct azure_waiting;
 
 struct azure_error {
@@ -30,10 +32,23 @@ struct azure_writer {
   int (*pong)(struct wps_conn *conn);
   int (*ack)(struct wps_conn *conn, uint64_t id,
              const struct azure_error *error); /* NULL: success */
-  int (*invoke_refused)(struct wps_conn *conn, struct wps_str id,
-                        const struct azure_error *error);
+  /* With error: failed. Else `body` (data_type, data, tags) is shown; its data
+   * counts only where `has_data`, its tags always. NULL: nothing to show. */
+  int (*invoke_response)(struct wps_conn *conn, struct wps_str id,
+                         const struct azure_error *error,
+                         const struct wps_message_info *body, bool has_data);
+  int (*stream_ack)(struct wps_conn *conn, struct wps_str id,
+                    uint64_t expected);
+  int (*stream_nack)(struct wps_conn *conn, struct wps_str id,
+                     const struct azure_error *error, uint64_t expected);
+  /* NULL: as asked for. */
   int (*stream_closed)(struct wps_conn *conn, struct wps_str id,
                        const struct azure_error *error);
+  /* A message of kind WPS_MSG_PRIVATE, from GROUP, whose data is what encode()
+   * will show: states of kind WPS_MSG_STATE. NULL: too large, or no memory. */
+  struct wps_message *(*snapshot)(struct wps_str group,
+                                  struct wps_message *const *states,
+                                  size_t count);
 };
 
 /* One per instance, immutable but for what waits. */
@@ -47,6 +62,11 @@ struct azure_rules {
   size_t waiting_total_max;      /* bytes of all clients ... */
   _Atomic size_t *waiting_total; /* ... and how many there are */
   bool drop_on_event_failure;    /* of an event without ack id */
+  uint32_t streams_max;          /* active ones of a client */
+  uint32_t stream_idle_ms;       /* when a start says nothing */
+  uint32_t stream_ack_ms;        /* an ack waits no longer ... */
+  uint32_t stream_ack_every;     /* ... nor for more fragments */
+  uint32_t invocations_max;      /* pending ones of a client */
   struct wps_session session;    /* of reliable clients */
 };
 
@@ -54,8 +74,10 @@ enum {
   AZURE_CLIENT_RELIABLE = 1 << 0,
   AZURE_CLIENT_EVENT = 1 << 1,     /* an event is under way */
   AZURE_CLIENT_EVENT_ACK = 1 << 2, /* which wants an ack */
-  AZURE_CLIENT_CLOSED = 1 << 3,    /* we have closed it */
-  AZURE_CLIENT_HELD = 1 << 4       /* too much waits behind the event */
+  AZURE_CLIENT_CLOSED = 1 << 3,    /* we have closed it, or it has ended */
+  AZURE_CLIENT_HELD = 1 << 4,      /* too much waits behind the event */
+  AZURE_CLIENT_ASKING = 1 << 5,  /* hub->ask is under way: as with EVENT ... */
+  AZURE_CLIENT_WATCHING = 1 << 6 /* ... and hub->member_watch: all wait */
 };
 
 struct azure_client {
@@ -65,6 +87,8 @@ struct azure_client {
   uint32_t flags;              /* AZURE_CLIENT_* */
   uint32_t waiting;
   size_t waiting_bytes;
+  struct azure_streams *streams;         /* NULL until the first start */
+  struct azure_invocations *invocations; /* NULL until the first invocation */
   char *told; /* why it was closed, while that may be looked at */
 };
 
@@ -87,7 +111,8 @@ void azure_client_close(struct azure_client *client, struct wps_conn *conn,
                         uint16_t code, struct wps_str reason);
 
 /* The callbacks of the same names. */
-int azure_client_detached(uint16_t code);
+int azure_client_detached(struct azure_client *client, struct wps_conn *conn,
+                          uint16_t code);
 int azure_client_resumed(struct azure_client *client, struct wps_conn *conn);
 void azure_client_closing(struct azure_client *client, struct wps_conn *conn,
                           struct wps_closing *how);

@@ -30,13 +30,13 @@ static size_t strip_breaks(char *out, struct wps_str value)
   return len;
 }
 
-int azure_event(struct wps_conn *conn, struct wps_str name,
-                struct wps_message *msg, wps_answer_fn done, void *arg,
-                uint64_t tag)
+static int raise_event(struct wps_conn *conn, uint32_t flags,
+                       struct wps_str name, struct wps_message *msg,
+                       wps_answer_fn done, void *arg, uint64_t tag)
 {
   const struct wps_message_info *info = wps->message->info(msg);
   struct wps_client_event event = {
-      .struct_size = sizeof(event), .name = name, .msg = msg};
+      .struct_size = sizeof(event), .flags = flags, .name = name, .msg = msg};
   size_t count = info->tag_count, bytes = 0;
   struct wps_pair *pairs = NULL;
   char *texts;
@@ -70,6 +70,21 @@ int azure_event(struct wps_conn *conn, struct wps_str name,
 out:
   free(pairs);
   return rc;
+}
+
+int azure_event(struct wps_conn *conn, struct wps_str name,
+                struct wps_message *msg, wps_answer_fn done, void *arg,
+                uint64_t tag)
+{
+  return raise_event(conn, 0, name, msg, done, arg, tag);
+}
+
+int azure_event_concurrent(struct wps_conn *conn, struct wps_str name,
+                           struct wps_message *msg, wps_answer_fn done,
+                           void *arg, uint64_t tag)
+{
+  return raise_event(conn, WPS_CLIENT_EVENT_CONCURRENT, name, msg, done, arg,
+                     tag);
 }
 
 /* Metadata among the headers of an answer. What breaks the rules of metadata

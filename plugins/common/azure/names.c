@@ -75,6 +75,20 @@ bool azure_event_ok(struct wps_str event)
   return true;
 }
 
+bool azure_hub_ok(struct wps_str hub)
+{
+  if (hub.len == 0 || hub.len > AZURE_HUB_MAX || !is_letter(*hub.ptr))
+    return false;
+  for (size_t i = 1; i < hub.len; i++) {
+    char c = hub.ptr[i];
+
+    if (!is_letter(c) && !is_digit(c) &&
+        (c == '\0' || strchr("_`,.[]", c) == NULL))
+      return false;
+  }
+  return true;
+}
+
 bool azure_equal_fold(struct wps_str a, struct wps_str b)
 {
   if (a.len != b.len)

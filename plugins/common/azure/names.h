@@ -11,6 +11,7 @@ enum {
   AZURE_GROUP_UNITS_MAX = 1024, /* UTF-16 code units */
   AZURE_GROUP_BYTES_MAX = 3 * AZURE_GROUP_UNITS_MAX,
   AZURE_EVENT_MAX = 128,
+  AZURE_HUB_MAX = 128,
   AZURE_ID_MAX = 256, /* bytes of a stream or invocation id */
   AZURE_METADATA_KEY_MAX = 256,
   AZURE_METADATA_VALUE_MAX = 1024,
@@ -23,6 +24,7 @@ bool azure_utf8_ok(struct wps_str text);
 /* `group` is valid UTF-8. */
 bool azure_group_ok(struct wps_str group);
 bool azure_event_ok(struct wps_str event);
+bool azure_hub_ok(struct wps_str hub);
 
 /* One entry by itself. */
 bool azure_metadata_pair_ok(struct wps_str key, struct wps_str value);

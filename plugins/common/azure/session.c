@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/common/azure/invoke.h"
 #include "plugins/common/azure/names.h"
+#include "plugins/common/azure/stream.h"
 
 static const struct wps_str queue_full =
     WPS_STR_INIT("The outbound message queue is full.");
@@ -45,11 +47,20 @@ int azure_client_open(struct azure_client *client,
 
 int azure_client_resumed(struct azure_client *client, struct wps_conn *conn)
 {
-  return greet(client, conn);
+  int rc = greet(client, conn);
+
+  if (rc != WPS_OK)
+    return rc;
+  /* When another socket has taken over, nobody was detached. */
+  azure_invocations_drop(client, conn);
+  azure_streams_resumed(client, conn);
+  return WPS_OK;
 }
 
-int azure_client_detached(uint16_t code)
+int azure_client_detached(struct azure_client *client, struct wps_conn *conn,
+                          uint16_t code)
 {
+  azure_invocations_drop(client, conn);
   /* Clients that mean to come back close without a code, or not at all. */
   return code == 1000 ? WPS_ECLOSED : WPS_OK;
 }

@@ -11,3 +11,10 @@ export const {
   WebPubSubClient, WebPubSubJsonProtocol, WebPubSubJsonReliableProtocol,
 } = require('@azure/web-pubsub-client');
 export const { AzureKeyCredential, WebPubSubServiceClient, odata } = require('@azure/web-pubsub');
+export const protobuf = require('protobufjs');
+export const msgpack = require('@msgpack/msgpack');
+
+// The application's end of a tunnel, which the package keeps to itself.
+const proxies = '@azure/web-pubsub-socket.io/dist/serverProxies';
+export const { TunnelConnection } = require(`${proxies}/tunnels/TunnelConnection.js`);
+export const { InprocessServerProxy } = require(`${proxies}/InprocessServerProxy.js`);
