@@ -190,7 +190,9 @@ void rest_go_on(struct tunnel *t, struct wps_conn *conn)
 {
   struct list *node;
 
+  /* An answer that there was no memory for has ended the tunnel. */
   while (!t->rest_busy && !atomic_load(&t->full) &&
+         wps->conn->find(t->ref) != NULL &&
          (node = list_pop(&t->rest)) != NULL) {
     struct rest_request *r = LIST_ITEM(node, struct rest_request, node);
     uint32_t code;
