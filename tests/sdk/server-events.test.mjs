@@ -11,7 +11,7 @@ const hubs = {
   required: { anonymous: 'deny', event_handlers: [{ url: 'server:///', user_events: '*', system_events: ['connect'], request_events: ['join'] }] },
   '*': { anonymous: 'deny', event_handlers: [{ url: 'server:///' }] },
 };
-const server = appServer({ hubs, app: { timeout: '400ms', decision_timeout: '200ms' } });
+const server = appServer({ hubs, app: { timeout: '3s', decision_timeout: '2s' } });
 let number = 0;
 const fresh = () => `e${++number}`;
 const open = (hub, options) => AppServer.open(server, { hub, ...options });

@@ -66,7 +66,7 @@ suite('TunnelConnection', () => {
   });
 
   check('S-118 refused with 401; S-120 a handler that fails is a timeout', async (x) => {
-    const s = await tunnelServerIn(x, { tunnel: { timeout: '500ms' } });
+    const s = await tunnelServerIn(x, { tunnel: { timeout: '3s' } });
     const connection = await connected('chat', async (request) => {
       if (request.Url.endsWith('fails')) throw new Error('fails');
       if (request.Url.endsWith('connect') && Buffer.from(request.Content).includes('mallory')) return { StatusCode: 401, Headers: {}, Content: bytes('not you') };
