@@ -270,30 +270,37 @@ void fanout_group(struct hub_worker *hw, struct wps_str group, struct fanout *f)
   walk_local(hw, &t, NULL, f);
 }
 
+/* False: there is no way to make it pending, and it is to be delivered now. */
+static bool make_pending(struct group *g, const struct wps_target *t,
+                         struct hub_client *self, struct fanout *f)
+{
+  struct hub_client *not_to =
+      (t->flags & WPS_TARGET_NOT_SELF) != 0 ? self : NULL;
+  struct hub_worker *hw = g->hw;
+  int rc = pending_add(g, f->msg, not_to, &f->receivers);
+
+  if (rc != WPS_EAGAIN)
+    return rc == WPS_OK;
+  g = group_find(hw, t->name);
+  return g == NULL || pending_add(g, f->msg, not_to, &f->receivers) == WPS_OK;
+}
+
 /* Plain messages to a group are pending until the end of the turn, all others
  * are delivered now. */
 static void publish_here(struct hub_worker *hw, const struct wps_target *t,
                          struct hub_client *self, struct fanout *f)
 {
-  bool not_self = (t->flags & WPS_TARGET_NOT_SELF) != 0;
-  struct group *g;
-
   if (t->kind == WPS_TO_GROUP && t->filter == NULL &&
       f->msg->info.kind == WPS_MSG_DATA) {
-    g = group_find(hw, t->name);
+    struct group *g = group_find(hw, t->name);
+
     if (g != NULL && g->tap_count != 0) {
       taps_tell(g, f->msg);
       g = group_find(hw, t->name);
     }
-    if (g == NULL || g->count == 0)
+    if (g == NULL || g->count == 0 ||
+        (t->excluded_count == 0 && make_pending(g, t, self, f)))
       return;
-    if (t->excluded_count == 0 &&
-        pending_add(g, f->msg, not_self ? self : NULL) == WPS_OK) {
-      f->receivers = g->count;
-      if (not_self && self != NULL && group_membership(self, g->name) != NULL)
-        f->receivers--;
-      return;
-    }
   }
   walk_local(hw, t, self, f);
 }

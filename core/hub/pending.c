@@ -258,7 +258,7 @@ static void settle_members(struct group *g)
 }
 
 int pending_add(struct group *g, struct wps_message *msg,
-                struct hub_client *self)
+                struct hub_client *self, uint64_t *receivers)
 {
   struct hub_worker *hw = g->hw;
   struct wps_member *mine =
@@ -272,17 +272,14 @@ int pending_add(struct group *g, struct wps_message *msg,
       g->walking == 0 && hw->settling == 0) {
     settle_members(g);
     entries_release(p, p->count);
-    if (g->holes != 0) {
-      group_settle(g); /* which may have been the end of it */
-      return WPS_EAGAIN;
-    }
+    group_settle(g); /* which may have been the end of it */
+    return WPS_EAGAIN;
   }
   if (grow(p) != WPS_OK)
     return WPS_ENOMEM;
   if (mine != NULL && owed(mine) != 0) {
-    pending_settle_now(self);
-    if (owed(mine) != 0)
-      return WPS_EAGAIN; /* it is just being settled */
+    pending_settle_now(self); /* inside which it may leave */
+    return WPS_EAGAIN;
   }
   p->entries[p->count++] = (struct pending_entry){
       message_ref(msg), ++hw->worker->hubs->pending_serial};
@@ -290,6 +287,7 @@ int pending_add(struct group *g, struct wps_message *msg,
   g->published++;
   if (mine != NULL)
     mine->seen = g->published;
+  *receivers = g->count - (mine != NULL);
   return WPS_OK;
 }
 

@@ -37,9 +37,11 @@ struct pending {
 };
 
 /* Put a plain data message behind what the group owes its members; not to
- * `self`, which may be NULL. Errors: ENOMEM (deliver it now). */
+ * `self`, which may be NULL. *receivers: who will get it. Errors: EAGAIN (some
+ * have been given what they were owed, and the group may be gone: look it up
+ * and try once more), ENOMEM; after both it can also be delivered now. */
 int pending_add(struct group *g, struct wps_message *msg,
-                struct hub_client *self);
+                struct hub_client *self, uint64_t *receivers);
 
 /* Give a client all that its groups owe it. Inside, deliver() of a subprotocol
  * may run. */

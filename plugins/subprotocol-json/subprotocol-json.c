@@ -9,7 +9,6 @@
 
 #include "plugins/common/azure/client.h"
 #include "plugins/common/azure/handshake.h"
-#include "plugins/common/azure/invoke.h"
 #include "plugins/common/azure/names.h"
 #include "plugins/common/azure/options.h"
 #include "plugins/subprotocol-json/parse.h"
@@ -131,11 +130,6 @@ static int detached(struct wps_conn *conn, void *state, uint16_t code)
   return azure_client_detached(state, conn, code);
 }
 
-static void replaced(struct wps_conn *conn, void *state)
-{
-  azure_invocations_drop(state, conn);
-}
-
 static int resumed(struct wps_conn *conn, void *state,
                    const struct wps_resume *how)
 {
@@ -168,7 +162,6 @@ static const struct wps_subprotocol ops = {.struct_size = sizeof(ops),
                                            .encode = encode,
                                            .deliver = deliver,
                                            .detached = detached,
-                                           .replaced = replaced,
                                            .resumed = resumed,
                                            .closing = closing,
                                            .close = close_client};

@@ -419,6 +419,29 @@ START_TEST(an_ear_goes_inside_a_walk)
 }
 END_TEST
 
+/* What it is owed comes first, and there it leaves: what it publishes then is
+ * for the others, or for nobody. */
+START_TEST(leaving_inside_its_own_publish)
+{
+  struct wps_target g = to_group(0, false), without = to_group(0, true);
+  struct wps_target alone = to_group(1, true), own = to_group(1, false);
+
+  make();
+  clients[1].leaves = join(1, 0);
+  join(2, 0);
+  publish(&g, NULL);
+  publish(&without, &clients[1]);
+  clients[1].leaves = join(1, 1);
+  publish(&own, NULL);
+  publish(&alone, &clients[1]);
+  turn_end();
+  CHECK_GOT(1, 0, 2);
+  CHECK_GOT(2, 0, 1);
+  ck_assert_ptr_null(group_find(hw, str_from(group_names[1])));
+  end();
+}
+END_TEST
+
 START_TEST(kinds_that_are_not_wanted)
 {
   struct wps_target g = to_group(0, false);
@@ -537,6 +560,7 @@ int main(void)
   tcase_add_test(t, more_than_fits_into_one_list);
   tcase_add_test(t, publishing_and_leaving_inside_a_delivery);
   tcase_add_test(t, an_ear_goes_inside_a_walk);
+  tcase_add_test(t, leaving_inside_its_own_publish);
   tcase_add_test(t, kinds_that_are_not_wanted);
   tcase_add_loop_test(t, as_if_delivered_at_once, 0, 6);
   suite_add_tcase(s, t);
