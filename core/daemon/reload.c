@@ -7,6 +7,7 @@
  * the process ends, because workers may be reading it; it is small. */
 #include "daemon/reload.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@
 struct reloaded {
   struct reloaded *older;
   struct settings settings;
+  _Atomic uint32_t left; /* workers that do not know yet, and the main loop */
 };
 
 static void complain(const struct settings *s)
@@ -88,11 +90,34 @@ static void renew_certificates(struct server *s, const struct settings *fresh)
       listener_renew_tls(s->listeners[i], fresh->tls[i]);
 }
 
+/* Who reads this line finds it so, for the clients of every worker, too. */
+static void one_knows(struct reloaded *r)
+{
+  if (atomic_fetch_sub(&r->left, 1) == 1)
+    log_line(WPS_LOG_INFO, "core",
+             "SIGHUP: access keys, hubs, certificates and log level are those "
+             "of the configuration again");
+}
+
 /* On each worker: clients of hubs that have got handlers. */
 static void renew_clients(void *arg)
 {
-  UNUSED(arg);
   conns_renew(worker_current());
+  one_knows(arg);
+}
+
+static void renew_workers(struct server *s, struct reloaded *r)
+{
+  uint32_t count = workers_count(s->workers);
+
+  atomic_init(&r->left, count + 1);
+  for (uint32_t i = 0; i < count; i++) {
+    if (worker_post_fn(workers_at(s->workers, i), renew_clients, r) == WPS_OK)
+      continue;
+    log_line(WPS_LOG_ERROR, "core", "SIGHUP: out of memory");
+    one_knows(r);
+  }
+  one_knows(r);
 }
 
 void reload(struct server *s)
@@ -120,13 +145,7 @@ void reload(struct server *s)
   log_level_set(settings_log_level(&r->settings));
   r->older = s->reloaded;
   s->reloaded = r;
-  for (uint32_t i = 0; i < workers_count(s->workers); i++)
-    if (worker_post_fn(workers_at(s->workers, i), renew_clients, NULL) !=
-        WPS_OK)
-      log_line(WPS_LOG_ERROR, "core", "SIGHUP: out of memory");
-  log_line(WPS_LOG_INFO, "core",
-           "SIGHUP: access keys, hubs, certificates and log level are those of "
-           "the configuration again");
+  renew_workers(s, r);
   return;
 
 fail:
