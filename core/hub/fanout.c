@@ -13,58 +13,6 @@
 #include "hub/sift.h"
 #include "hub/tap.h"
 
-bool target_ok(const struct wps_target *t)
-{
-  if (t->hub.len == 0 || t->kind < WPS_TO_HUB || t->kind > WPS_TO_CONN)
-    return false;
-  if (t->kind == WPS_TO_GROUP)
-    return group_name_ok(t->name);
-  return t->kind == WPS_TO_HUB || t->name.len != 0;
-}
-
-struct target_copy *target_copy(const struct wps_target *t)
-{
-  size_t size = sizeof(struct target_copy) + t->hub.len + t->name.len;
-  struct target_copy *copy;
-  struct wps_str *excluded;
-  char *at;
-
-  if (t->excluded_count > SIZE_MAX / 4 / sizeof(*excluded))
-    return NULL;
-  size += t->excluded_count * sizeof(*excluded);
-  for (size_t i = 0; i < t->excluded_count; i++)
-    size += t->excluded[i].len;
-  copy = malloc(size);
-  if (copy == NULL)
-    return NULL;
-  copy->view = *t;
-  excluded = (struct wps_str *)(void *)(copy + 1);
-  at = (char *)(excluded + t->excluded_count);
-  copy->view.excluded = excluded;
-  for (size_t i = 0; i < t->excluded_count; i++) {
-    excluded[i] = (struct wps_str){at, t->excluded[i].len};
-    if (excluded[i].len != 0)
-      memcpy(at, t->excluded[i].ptr, excluded[i].len);
-    at += excluded[i].len;
-  }
-  memcpy(at, t->hub.ptr, t->hub.len);
-  copy->view.hub = (struct wps_str){at, t->hub.len};
-  at += t->hub.len;
-  if (t->name.len != 0)
-    memcpy(at, t->name.ptr, t->name.len);
-  copy->view.name = (struct wps_str){at, t->name.len};
-  filter_ref(t->filter);
-  return copy;
-}
-
-void target_free(struct target_copy *copy)
-{
-  if (copy == NULL)
-    return;
-  filter_unref(copy->view.filter);
-  free(copy);
-}
-
 static struct hub_client *client_of(struct hub_worker *hw, struct wps_str id)
 {
   struct wps_conn_ref ref;
@@ -285,13 +233,19 @@ static bool make_pending(struct group *g, const struct wps_target *t,
   return g == NULL || pending_add(g, f->msg, not_to, &f->receivers) == WPS_OK;
 }
 
+/* Taps hear plain messages to a group. */
+static bool taps_hear(const struct wps_target *t, const struct wps_message *msg)
+{
+  return t->kind == WPS_TO_GROUP && t->filter == NULL &&
+         msg->info.kind == WPS_MSG_DATA;
+}
+
 /* Plain messages to a group are pending until the end of the turn, all others
  * are delivered now. */
 static void publish_here(struct hub_worker *hw, const struct wps_target *t,
                          struct hub_client *self, struct fanout *f)
 {
-  if (t->kind == WPS_TO_GROUP && t->filter == NULL &&
-      f->msg->info.kind == WPS_MSG_DATA) {
+  if (taps_hear(t, f->msg)) {
     struct group *g = group_find(hw, t->name);
 
     if (g != NULL && g->tap_count != 0) {
@@ -528,6 +482,9 @@ int hub_publish(struct wps_worker *w, const struct wps_target *t,
     return WPS_OK;
   if (rc != WPS_OK)
     return rc;
+  if (UNLIKELY(w->hubs->telling != 0) && taps_hear(t, msg) &&
+      !taps_may_hear(w->hubs, group_find(hw, t->name)))
+    return WPS_ELIMIT;
   if (workers_count(w->all) > 1) {
     struct group *g = t->kind == WPS_TO_GROUP ? group_find(hw, t->name) : NULL;
 

@@ -129,6 +129,8 @@ struct hub_worker_set {
   uint32_t pending_free_count;
   uint64_t pending_serial; /* of the latest entry of any group */
   struct flusher pending_flusher;
+  uint32_t telling;  /* groups whose taps are just being told, see tap.h */
+  bool taps_refused; /* to publish, which has been logged */
 };
 
 struct hub_worker {

@@ -4,6 +4,10 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/log.h"
+
+/* Groups whose taps are being told, one inside a tap of the other. */
+enum { TAPS_DEEP = 8 };
 
 struct wps_tap {
   struct list node; /* in group.taps */
@@ -75,12 +79,28 @@ static void sweep(struct group *g)
   }
 }
 
+bool taps_may_hear(struct hub_worker_set *set, const struct group *g)
+{
+  if (g == NULL || g->tap_count == 0 ||
+      (g->telling == 0 && set->telling < TAPS_DEEP))
+    return true;
+  /* Whoever does it once does it for every message. */
+  if (!set->taps_refused)
+    log_line(WPS_LOG_ERROR, "core",
+             "a plugin publishes inside its tap of a group to the same group, "
+             "or through too many taps: refused, and said once per worker");
+  set->taps_refused = true;
+  return false;
+}
+
 void taps_tell(struct group *g, struct wps_message *msg)
 {
+  struct hub_worker_set *set = g->hw->worker->hubs;
   /* Who comes during this hears from the next one on. */
   struct list *last = g->taps.prev;
   bool more = !list_empty(&g->taps);
 
+  set->telling++;
   g->telling++;
   g->walking++;
   for (struct list *l = g->taps.next; more; l = l->next) {
@@ -91,6 +111,7 @@ void taps_tell(struct group *g, struct wps_message *msg)
       tap->fn(tap->arg, msg);
   }
   g->walking--;
+  set->telling--;
   if (--g->telling == 0)
     sweep(g);
   if (g->walking == 0)

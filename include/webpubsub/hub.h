@@ -176,7 +176,8 @@ struct wps_hub_api {
    * done says that the same holds on all workers, so that what is published
    * next by anybody comes behind it. A hub that nobody uses is no error. done
    * may be NULL. Allowed in close().
-   * Errors: EINVAL (target, not on a worker), ENOMEM. */
+   * Errors: EINVAL (target, not on a worker), ELIMIT (inside a tap, see there),
+   * ENOMEM. */
   int (*publish)(struct wps_instance *self, struct wps_conn *conn,
                  struct wps_message *msg, const struct wps_target *target,
                  wps_published_fn done, void *arg, uint64_t tag);
@@ -227,10 +228,13 @@ struct wps_hub_api {
 
   /* Hear what is published to a group, without a filter, on any worker, by
    * whomever, from the return of the call on; nobody counts or lists the ear.
-   * fn runs on this worker, inside publishing: it may untap, and publish, but
-   * not to its own group, where it would hear itself; and must be quick. Ends
-   * with the worker at the latest. Errors: EINVAL (group, not on a worker),
-   * ENOTFOUND (the hub is not configured), ELIMIT (hubs), ENOMEM. */
+   * fn runs on this worker, inside publishing: it must be quick, and may untap
+   * and publish, but not to its own group, where it would hear itself:
+   * publish() refuses that with ELIMIT, also when it comes through taps of
+   * other groups, of which it goes through 8 at most. Who has to answer in the
+   * same group posts to the worker first. Ends with the worker at the latest.
+   * Errors: EINVAL (group, not on a worker), ENOTFOUND (the hub is not
+   * configured), ELIMIT (hubs), ENOMEM. */
   int (*tap)(struct wps_instance *self, struct wps_str hub,
              struct wps_str group, wps_tap_fn fn, void *arg,
              struct wps_tap **out);
