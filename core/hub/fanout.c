@@ -128,9 +128,16 @@ static void walk_begin(struct hub_worker *hw, struct hub_walk *walk,
 
 static void walk_end(struct hub_worker *hw, const struct hub_walk *walk)
 {
+  const struct hub_walk *around = walk->outer;
+
   hw->walk = walk->outer;
-  if (walk->outer != NULL && walk_marks(walk))
-    walk_mark(hw, walk->outer);
+  if (!walk_marks(walk))
+    return;
+  /* Walks without marks have none to lose. */
+  while (around != NULL && !walk_marks(around))
+    around = around->outer;
+  if (around != NULL)
+    walk_mark(hw, around);
 }
 
 /* ---- on this worker ---- */

@@ -407,6 +407,39 @@ START_TEST(a_publish_within_leaves_exclusions_alone)
 }
 END_TEST
 
+/* The same through one in between that excludes nobody. */
+START_TEST(a_publish_deep_within_leaves_exclusions_alone)
+{
+  struct world x;
+  struct client c[4];
+  struct wps_str excluded[] = {STR("c3")};
+  struct wps_target all = {.struct_size = sizeof(all),
+                           .kind = WPS_TO_HUB,
+                           .hub = STR("chat"),
+                           .excluded = excluded,
+                           .excluded_count = 1};
+  struct wps_target one = {.struct_size = sizeof(one),
+                           .kind = WPS_TO_CONN,
+                           .hub = STR("chat"),
+                           .name = STR("c1")};
+  static const char *const ids[] = {"c0", "c1", "c2", "c3"};
+
+  world_make(&x, 1);
+  for (size_t i = 0; i < 4; i++)
+    client_make(&c[i], x.hw, STR("bob"), ids[i]);
+  c[0].publishes = &one;
+  c[1].publishes = &all;
+  ck_assert_uint_eq(publish_to(&x, &all, NULL), 3);
+  ck_assert_uint_eq(c[0].got, 2);
+  ck_assert_uint_eq(c[1].got, 3);
+  ck_assert_uint_eq(c[2].got, 2);
+  ck_assert_uint_eq(c[3].got, 0);
+  for (size_t i = 0; i < 4; i++)
+    client_end(&c[i], ids[i]);
+  world_free(&x);
+}
+END_TEST
+
 START_TEST(many_memberships_are_found_like_few)
 {
   struct world x;
@@ -516,6 +549,7 @@ int main(void)
   tcase_add_test(tc, targets_and_exclusions);
   tcase_add_test(tc, a_filter_is_one_more_condition);
   tcase_add_test(tc, a_publish_within_leaves_exclusions_alone);
+  tcase_add_test(tc, a_publish_deep_within_leaves_exclusions_alone);
   tcase_add_test(tc, many_memberships_are_found_like_few);
   tcase_add_test(tc, a_membership_is_known_to_all_workers_at_once);
   tcase_add_test(tc, hubs_are_bounded);
