@@ -15,7 +15,9 @@
 /* clang-format off */
 #define GRANT_ITEMS                                                          \
   { .key = "roles", .type = WPS_CONF_STRING, .flags = WPS_CONF_LIST,         \
-    .help = "roles, such as webpubsub.sendToGroup" },                        \
+    .help = "roles of a client, such as webpubsub.sendToGroup; "             \
+            "webpubsubd.reader or webpubsubd.owner for REST, and with the "  \
+            "latter publisher, subscriber, manager for /server" },           \
   { .key = "groups", .type = WPS_CONF_STRING, .flags = WPS_CONF_LIST,        \
     .help = "groups that the client is in from the start" },                 \
   { .key = "hubs", .type = WPS_CONF_STRING, .flags = WPS_CONF_LIST,          \
@@ -124,7 +126,7 @@ void grant_finish(const struct grant *grant, uint32_t purpose, bool hub_allowed,
     return;
   }
   /* There, its own roles say what it is for. */
-  if (purpose == WPS_FOR_SERVER && who.role_count > 0) {
+  if (purpose == WPS_FOR_SERVER && grant->owner) {
     all = malloc((who.role_count + grant->role_count) * sizeof(*all));
     if (all == NULL) {
       REFUSE(reply, WPS_ENOMEM, "out of memory");

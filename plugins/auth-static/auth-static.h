@@ -19,6 +19,7 @@ struct grant {
   size_t role_count;
   struct wps_str *api_roles; /* of a server: owner, reader */
   size_t api_role_count;
+  bool owner; /* is among them */
   const struct wps_config *cfg; /* groups and hubs */
   struct wps_str *groups;
   size_t group_count;

@@ -20,15 +20,50 @@ static bool is_given(const struct wps_config *cfg, const char *key)
   return wps->config->get_str(cfg, key).len > 0;
 }
 
+#define IS(str, literal)                                                       \
+  same(str, (struct wps_str){literal, sizeof(literal) - 1})
+#define BEGINS(str, literal)                                                   \
+  ((str).len >= sizeof(literal) - 1 &&                                         \
+   memcmp((str).ptr, literal, sizeof(literal) - 1) == 0)
+
 static bool is_api_role(struct wps_str role)
 {
-  return same(role,
-              (struct wps_str){WPS_ROLE_OWNER, sizeof(WPS_ROLE_OWNER) - 1}) ||
-         same(role,
-              (struct wps_str){WPS_ROLE_READER, sizeof(WPS_ROLE_READER) - 1});
+  return IS(role, WPS_ROLE_OWNER) || IS(role, WPS_ROLE_READER);
+}
+
+/* What an application server may do at /server (azure-server.md 9.5). */
+static bool is_server_role(struct wps_str role)
+{
+  return IS(role, "publisher") || BEGINS(role, "publisher.") ||
+         IS(role, "subscriber") || BEGINS(role, "subscriber.") ||
+         IS(role, "manager") || BEGINS(role, "manager.");
 }
 
 /* ---- check ---- */
+
+/* A reader may look, and nothing that is written beside it makes it more. */
+static int roles_check(const struct wps_config *cfg)
+{
+  size_t n = wps->config->count(cfg, "roles");
+  bool owner = false, reader = false, server = false;
+
+  for (size_t i = 0; i < n; i++) {
+    struct wps_str role = wps->config->str_at(cfg, "roles", i);
+
+    if (BEGINS(role, "webpubsubd.") && !is_api_role(role))
+      return wps->config->error(cfg, "roles",
+                                "webpubsubd.owner and webpubsubd.reader are "
+                                "all that there are of webpubsubd");
+    owner |= IS(role, WPS_ROLE_OWNER);
+    reader |= IS(role, WPS_ROLE_READER);
+    server |= is_server_role(role);
+  }
+  if (reader && server && !owner)
+    return wps->config->error(cfg, "roles",
+                              "publisher, subscriber and manager take "
+                              "webpubsubd.owner beside them");
+  return WPS_OK;
+}
 
 static int user_check(const struct wps_config *cfg)
 {
@@ -80,6 +115,8 @@ static int all_check(const struct wps_config *cfg, const char *list,
 
     if (check(one) != WPS_OK)
       rc = WPS_EINVAL;
+    if (roles_check(one) != WPS_OK)
+      rc = WPS_EINVAL;
     for (size_t j = 0; j < i && value.len > 0; j++) {
       if (!same(value, wps->config->get_str(
                            wps->config->section_at(cfg, list, j), unique)))
@@ -127,6 +164,8 @@ static int roles_load(struct grant *g, const struct wps_config *cfg)
   if ((g->api_roles = calloc(n, sizeof(*g->api_roles))) == NULL)
     return WPS_ENOMEM;
   for (size_t i = 0; i < n; i++) {
+    if (IS(g->roles[i], WPS_ROLE_OWNER))
+      g->owner = true;
     if (is_api_role(g->roles[i]))
       g->api_roles[g->api_role_count++] = g->roles[i];
     else

@@ -241,6 +241,27 @@ START_TEST(for_api)
 }
 END_TEST
 
+/* Only an owner's other roles are worth something to a server. */
+START_TEST(reader_for_server)
+{
+  static struct wps_config reader = {
+      .values = {{"key", API_KEY},
+                 {"roles", "webpubsub.sendToGroup"},
+                 {"roles", WPS_ROLE_READER}}};
+  struct wps_config cfg = none;
+  struct wps_request req = client("X-API-Key", API_KEY);
+  struct wps_reply reply;
+
+  cfg.sections[0].key = "keys";
+  cfg.sections[0].section = &reader;
+  start(&cfg);
+  req.purpose = WPS_FOR_SERVER;
+  ck_assert_int_eq(outcome(req, &reply), REPLY_ACCEPTED);
+  ck_assert_str_eq(reply.roles, WPS_ROLE_READER);
+  stop();
+}
+END_TEST
+
 START_TEST(declines)
 {
   struct wps_reply reply;
@@ -382,6 +403,15 @@ START_TEST(configuration_faults)
   expect_error(&u, NULL, "secret_hash: ");
   expect_error(NULL, &k, "key: ");
   k.values[0].value = API_KEY;
+  k.values[1].key = k.values[2].key = "roles";
+  k.values[1].value = "webpubsubd.ownr";
+  k.values[2].value = "manager";
+  expect_error(NULL, &k, "roles: webpubsubd.owner and");
+  k.values[1].value = WPS_ROLE_READER;
+  expect_error(NULL, &k, "roles: publisher, subscriber");
+  k.values[2].value = "publisher.news";
+  expect_error(NULL, &k, "roles: publisher, subscriber");
+  k.values[1].key = k.values[2].key = NULL;
   cfg.sections[0].key = cfg.sections[1].key = "keys";
   cfg.sections[0].section = cfg.sections[1].section = &k;
   component = host_load(&webpubsub_plugin_v1);
@@ -435,6 +465,7 @@ int main(void)
   tcase_add_test(c, hubs);
   tcase_add_test(c, api_key);
   tcase_add_test(c, for_api);
+  tcase_add_test(c, reader_for_server);
   tcase_add_test(c, declines);
   tcase_add_test(c, remembered);
   tcase_add_test(c, storm);
