@@ -81,6 +81,13 @@ static const struct wps_config_item items[] = {
      .max = 10000,
      .help =
          "passwords that may wait for their check, per worker; more get 503"},
+    {.key = "check_threads",
+     .type = WPS_CONF_INT,
+     .fallback = "2",
+     .min = 1,
+     .max = 64,
+     .help = "passwords that are checked at a time, by all workers together; "
+             "each takes one of offload.threads, and others need some too"},
     {.key = "remember",
      .type = WPS_CONF_DURATION_MS,
      .fallback = "1m",
@@ -222,6 +229,7 @@ static void destroy(void *inst)
   struct auth_static *a = inst;
 
   entries_free(a);
+  checks_end(&a->checks);
   OPENSSL_cleanse(a, sizeof(*a));
   free(a);
 }
@@ -237,6 +245,7 @@ static int create(struct wps_instance *self, const struct wps_config *cfg,
     return WPS_ENOMEM;
   a->self = self;
   a->checks_max = (size_t)wps->config->get_int(cfg, "max_checks");
+  checks_init(&a->checks, (uint32_t)wps->config->get_int(cfg, "check_threads"));
   a->remember_us = wps->config->get_int(cfg, "remember") * 1000;
   if ((rc = entries_load(a, cfg)) != WPS_OK) {
     destroy(a);

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* auth-static.h - entries, and the slow checks of passwords.
  *
- * An instance is filled on the main thread and then only read. A checker
- * belongs to one worker and is touched by it alone, but for the work of one
- * check at a time, which sees nothing but its own struct check.
+ * An instance is filled on the main thread and then only read, but for
+ * `checks`. A checker belongs to one worker and is touched by it alone, but for
+ * the work of one check at a time, which sees nothing but its own struct check.
  */
 #ifndef WPS_AUTH_STATIC_H
 #define WPS_AUTH_STATIC_H
 
+#include <pthread.h>
+
 #include <webpubsub/plugin.h>
 
 #include "plugins/auth-static/secret.h"
+#include "plugins/common/list.h"
 
 /* What a user or a key may do; strings borrow from the configuration. */
 struct grant {
@@ -19,7 +22,7 @@ struct grant {
   size_t role_count;
   struct wps_str *api_roles; /* of a server: owner, reader */
   size_t api_role_count;
-  bool owner; /* is among them */
+  bool owner;                   /* is among them */
   const struct wps_config *cfg; /* groups and hubs */
   struct wps_str *groups;
   size_t group_count;
@@ -38,13 +41,21 @@ struct key {
   struct grant grant;
 };
 
+/* How many threads of the pool the checks of all workers take. */
+struct checks {
+  pthread_mutex_t lock; /* of all below */
+  uint32_t running, max;
+  struct list waiting; /* checkers, in the order of their turns */
+};
+
 struct auth_static {
   struct wps_instance *self;
   struct user *users;
   size_t user_count;
   struct key *keys;
   size_t key_count;
-  size_t checks_max;         /* waiting and running, per worker */
+  size_t checks_max; /* waiting and running, per worker */
+  struct checks checks;
   int64_t remember_us;       /* 0: never                        */
   uint8_t key_secret[32];    /* for the digests of keys         */
   uint8_t name_secret[32];   /* for those of remembered passwords */
@@ -63,7 +74,9 @@ void entries_free(struct auth_static *a);
 
 /* Password checks of one worker (checker.c). */
 struct checker;
-struct checker *checker_new(const struct auth_static *a, struct wps_worker *w);
+void checks_init(struct checks *checks, uint32_t max);
+void checks_end(struct checks *checks);
+struct checker *checker_new(struct auth_static *a, struct wps_worker *w);
 void checker_free(struct checker *c);
 /* Takes over basic and reply. */
 void checker_ask(struct checker *c, struct basic *basic, uint32_t purpose,

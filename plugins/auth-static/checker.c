@@ -29,14 +29,76 @@ struct check {
 };
 
 struct checker {
-  const struct auth_static *inst;
+  struct auth_static *inst;
   struct wps_worker *worker;
-  /* One runs at a time, so that the pool has threads for others too. */
-  struct check *running;
+  struct list turn;      /* in checks.waiting, under its lock */
+  bool mine;             /* one of checks.running */
+  struct check *running; /* one at a time */
   struct check *first, **last;
   size_t count; /* running and waiting */
   struct remembered slots[REMEMBERED];
 };
+
+/* ---- turns ---- */
+
+void checks_init(struct checks *checks, uint32_t max)
+{
+  pthread_mutex_init(&checks->lock, NULL);
+  list_init(&checks->waiting);
+  checks->max = max;
+  checks->running = 0;
+}
+
+void checks_end(struct checks *checks)
+{
+  pthread_mutex_destroy(&checks->lock);
+}
+
+static void turn_comes(void *arg);
+
+/* False: it will come. */
+static bool turn_take(struct checker *c)
+{
+  struct checks *all = &c->inst->checks;
+
+  if (c->mine)
+    return true;
+  pthread_mutex_lock(&all->lock);
+  if (all->running < all->max) {
+    all->running++;
+    c->mine = true;
+    list_remove(&c->turn);
+  } else if (list_empty(&c->turn)) {
+    list_add(&all->waiting, &c->turn);
+  }
+  pthread_mutex_unlock(&all->lock);
+  return c->mine;
+}
+
+/* To whoever has waited longest, if there is memory to tell it. */
+static void turn_pass(struct checker *c)
+{
+  struct checks *all = &c->inst->checks;
+  struct list *node;
+
+  if (!c->mine)
+    return;
+  c->mine = false;
+  pthread_mutex_lock(&all->lock);
+  all->running--;
+  for (node = all->waiting.next; node != &all->waiting; node = node->next) {
+    struct checker *next = LIST_ITEM(node, struct checker, turn);
+
+    if (wps->worker->post(next->worker, turn_comes, next) != WPS_OK)
+      continue;
+    all->running++;
+    list_remove(node);
+    break;
+  }
+  pthread_mutex_unlock(&all->lock);
+}
+
+/* ---- what is remembered ---- */
 
 static struct remembered *slot_of(struct checker *c, const uint8_t digest[32])
 {
@@ -63,6 +125,8 @@ static void remember(struct checker *c, const struct check *check)
   slot->user = check->user;
   slot->until_us = wps->worker->now_us(c->worker) + c->inst->remember_us;
 }
+
+/* ---- checks ---- */
 
 static void check_free(struct check *check)
 {
@@ -108,6 +172,8 @@ static void done(void *arg, int status)
       remember(c, check);
     check_finish(check);
   }
+  /* There may be others whose turn it is. */
+  turn_pass(c);
   start_next(c);
 }
 
@@ -123,16 +189,20 @@ static struct check *take_first(struct checker *c)
 static void start_next(struct checker *c)
 {
   while (c->running == NULL && c->first != NULL) {
-    struct check *check = take_first(c);
+    struct check *check = c->first;
     const struct user *known = recall(c, check->digest);
 
     /* A storm of reconnects pays once. */
     if (known != NULL || wps->reply->abandoned(check->reply)) {
+      take_first(c);
       c->count--;
       check->right = known != NULL;
       check_finish(check);
       continue;
     }
+    if (!turn_take(c))
+      return;
+    take_first(c);
     c->running = check;
     if (wps->worker->offload(c->inst->self, c->worker, work, done, check) ==
         WPS_OK)
@@ -142,6 +212,16 @@ static void start_next(struct checker *c)
     REFUSE(check->reply, WPS_EAGAIN, "no thread for the check");
     check_free(check);
   }
+  if (c->running == NULL)
+    turn_pass(c);
+}
+
+static void turn_comes(void *arg)
+{
+  struct checker *c = arg;
+
+  c->mine = true;
+  start_next(c);
 }
 
 /* All names are looked at, so that time tells nothing about them. */
@@ -197,7 +277,7 @@ busy:
   REFUSE(reply, WPS_EAGAIN, "too many passwords wait for their check");
 }
 
-struct checker *checker_new(const struct auth_static *a, struct wps_worker *w)
+struct checker *checker_new(struct auth_static *a, struct wps_worker *w)
 {
   struct checker *c = calloc(1, sizeof(*c));
 
@@ -206,11 +286,18 @@ struct checker *checker_new(const struct auth_static *a, struct wps_worker *w)
   c->inst = a;
   c->worker = w;
   c->last = &c->first;
+  list_init(&c->turn);
   return c;
 }
 
 void checker_free(struct checker *c)
 {
+  struct checks *all = &c->inst->checks;
+
+  pthread_mutex_lock(&all->lock);
+  list_remove(&c->turn);
+  pthread_mutex_unlock(&all->lock);
+  turn_pass(c);
   while (c->first != NULL) {
     struct check *check = take_first(c);
 

@@ -126,6 +126,24 @@ static int offload(struct wps_instance *self, struct wps_worker *worker,
   return WPS_OK;
 }
 
+static int post(struct wps_worker *worker, wps_fn fn, void *arg)
+{
+  (void)worker;
+  if (host.post_status != WPS_OK)
+    return host.post_status;
+  ck_assert_uint_lt(host.post_count, 16);
+  host.posts[host.post_count].fn = fn;
+  host.posts[host.post_count++].arg = arg;
+  return WPS_OK;
+}
+
+void host_run_posts(void)
+{
+  for (size_t i = 0; i < host.post_count; i++)
+    host.posts[i].fn(host.posts[i].arg);
+  host.post_count = 0;
+}
+
 void host_run_job(int status)
 {
   wps_fn work = host.jobs[0].work;
@@ -144,6 +162,7 @@ static const struct wps_worker_api worker_api = {.struct_size =
                                                      sizeof(worker_api),
                                                  .now_us = now_us,
                                                  .unix_ms = unix_ms,
+                                                 .post = post,
                                                  .offload = offload};
 
 /* ---- request ---- */

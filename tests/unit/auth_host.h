@@ -53,6 +53,12 @@ struct auth_host {
     void *arg;
   } jobs[16];
   size_t job_count;
+  struct {
+    wps_fn fn;
+    void *arg;
+  } posts[16];
+  size_t post_count;
+  int post_status;    /* the same of post() */
   int offload_status; /* of the next offload() calls */
 };
 
@@ -62,5 +68,7 @@ extern struct auth_host host;
 const struct wps_component *host_load(const struct wps_plugin *plugin);
 /* Run the oldest job of the pool; status as done() gets it. */
 void host_run_job(int status);
+/* Run what has been posted to workers. */
+void host_run_posts(void);
 
 #endif

@@ -32,10 +32,13 @@ static struct wps_config device = {
 static struct wps_config both = {
     .values = {{"iterations", "1000"},
                {"max_checks", "3"},
+               {"check_threads", "1"},
                {"remember", "60000"}},
     .sections = {{"users", &alice}, {"keys", &device}}};
-static struct wps_config none = {
-    .values = {{"iterations", "1000"}, {"max_checks", "3"}, {"remember", "0"}}};
+static struct wps_config none = {.values = {{"iterations", "1000"},
+                                            {"max_checks", "3"},
+                                            {"check_threads", "2"},
+                                            {"remember", "0"}}};
 
 static const struct wps_component *component;
 static void *inst, *wstate;
@@ -106,6 +109,8 @@ START_TEST(password_longest)
   struct wps_config bob = {.values = {{"name", "bob"}, {"secret", secret}}};
   struct wps_config cfg = {.values = {{"iterations", "1000"},
                                       {"max_checks", "3"},
+                                      {"check_threads", "1"},
+                                      {"check_threads", "1"},
                                       {"remember", "0"}},
                            .sections = {{"users", &bob}}};
   struct wps_reply reply;
@@ -329,6 +334,61 @@ START_TEST(storm)
 }
 END_TEST
 
+/* Workers take turns on the threads that checks may have. */
+START_TEST(turns)
+{
+  struct wps_request req = client("Authorization", ALICE_WRONG);
+  struct wps_config cfg = none;
+  struct wps_reply first[3], second[3];
+  void *worker[3];
+
+  cfg.sections[0].key = "users";
+  cfg.sections[0].section = &alice;
+  start(&cfg);
+  worker[0] = wstate;
+  for (size_t i = 1; i < 3; i++)
+    ck_assert_int_eq(component->worker_start(inst, NULL, &worker[i]), WPS_OK);
+  for (size_t i = 0; i < 3; i++) {
+    wstate = worker[i];
+    ask(&req, &first[i]);
+    ask(&req, &second[i]);
+  }
+  ck_assert_uint_eq(host.job_count, 2);
+  /* The third worker has waited longest, and then those that have had theirs.
+   */
+  host_run_job(WPS_OK);
+  host_run_posts();
+  ck_assert_int_eq(first[0].outcome, REPLY_FAILED);
+  ck_assert_uint_eq(host.job_count, 2);
+  host_run_job(WPS_OK);
+  host_run_posts();
+  ck_assert_int_eq(first[1].outcome, REPLY_FAILED);
+  host_run_job(WPS_OK);
+  host_run_posts();
+  ck_assert_int_eq(first[2].outcome, REPLY_FAILED);
+  ck_assert_int_eq(second[0].outcome, REPLY_OPEN);
+  /* Without memory to tell the next one, its turn is not lost. */
+  host.post_status = WPS_ENOMEM;
+  ck_assert_uint_eq(host.job_count, 2);
+  host_run_job(WPS_OK);
+  ck_assert_int_eq(second[0].outcome, REPLY_FAILED);
+  ck_assert_uint_eq(host.job_count, 1);
+  host.post_status = WPS_OK;
+  host_run_job(WPS_OK);
+  ck_assert_int_eq(second[1].outcome, REPLY_FAILED);
+  host_run_posts();
+  ck_assert_uint_eq(host.job_count, 1);
+  host_run_job(WPS_OK);
+  ck_assert_int_eq(second[2].outcome, REPLY_FAILED);
+  ck_assert_uint_eq(host.job_count + host.post_count, 0);
+  ck_assert_uint_eq(((struct auth_static *)inst)->checks.running, 0);
+  component->worker_stop(inst, worker[1]);
+  component->worker_stop(inst, worker[2]);
+  wstate = worker[0];
+  stop();
+}
+END_TEST
+
 START_TEST(abandoned_costs_nothing)
 {
   struct wps_request right = client("Authorization", ALICE);
@@ -469,6 +529,7 @@ int main(void)
   tcase_add_test(c, declines);
   tcase_add_test(c, remembered);
   tcase_add_test(c, storm);
+  tcase_add_test(c, turns);
   tcase_add_test(c, abandoned_costs_nothing);
   tcase_add_test(c, pool_full_and_stopping);
   tcase_add_test(c, configuration_faults);
