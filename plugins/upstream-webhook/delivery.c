@@ -53,7 +53,7 @@ static void stop_waiting(struct delivery *d)
   stop_timer(d);
   list_remove(&d->node);
   if (d->counted)
-    target_waited(d->target, d->bytes);
+    target_waited(d->lane, d->bytes);
   d->counted = false;
 }
 
@@ -89,7 +89,7 @@ static bool wait_for(struct delivery *d, uint32_t state, uint64_t pause_ms)
   uint64_t ms = left_us > 0 ? ((uint64_t)left_us + 999) / 1000 : 0;
 
   d->state = state;
-  if (!d->counted && !target_wait(t, d->bytes)) {
+  if (!d->counted && !target_wait(t, d->lane, d->bytes)) {
     fail(d, &f);
     return false;
   }
@@ -196,7 +196,7 @@ static void withdraw(struct delivery *d)
     list_remove(&d->node);
     exchange_cancel(d->exchange);
     give_back(d);
-    target_landed(t, d->launched_us, false);
+    target_landed(t, d->lane, d->launched_us, false);
   }
   if (d->reply != NULL && d->event->type == WPS_EVENT_CONNECTED)
     wps->reply->ok(d->reply);
@@ -347,7 +347,7 @@ static void landed(struct exchange *x, int ended)
   struct failure f = {.status = WPS_EUNAVAILABLE, .why = exchange_error(x)};
 
   list_remove(&d->node);
-  target_landed(t, d->launched_us, ended == ENDED_ANSWERED);
+  target_landed(t, d->lane, d->launched_us, ended == ENDED_ANSWERED);
   d->exchange = NULL;
   switch (ended) {
   case ENDED_ANSWERED:
@@ -457,8 +457,8 @@ static void launch(struct delivery *d, struct wps_str authorization)
   d->exchange = x;
   d->state = DELIVERY_FLYING;
   d->launched_us = now_of(d);
-  list_add(&t->flying, &d->node);
-  t->flying_count++;
+  list_add(&d->lane->flying, &d->node);
+  d->lane->flying_count++;
 }
 
 void delivery_place(struct delivery *d)
@@ -482,10 +482,10 @@ static void enqueue(struct delivery *d)
 {
   struct target *t = d->target;
 
-  if (target_has_place(t) && list_empty(&t->queue)) {
+  if (target_has_place(t, d->lane) && list_empty(&d->lane->queue)) {
     delivery_place(d);
   } else if (wait_for(d, DELIVERY_QUEUED, 0)) {
-    target_enqueue(t, &d->node);
+    target_enqueue(t, d->lane, &d->node);
     target_pump(t);
   }
 }
@@ -572,6 +572,7 @@ void delivery_begin(struct target *t, const struct wps_event *event,
   list_init(&d->node);
   list_add(&t->site->deliveries, &d->all);
   d->target = t;
+  d->lane = target_lane(t, event);
   d->event = wps->event->ref(event);
   d->reply = reply;
   d->bytes = size_of(event);

@@ -9,6 +9,7 @@
 #include "plugins/common/list.h"
 
 struct exchange;
+struct lane;
 struct target;
 
 enum {
@@ -24,6 +25,7 @@ struct delivery {
   struct list node; /* where it waits, by state */
   struct list all;  /* site.deliveries          */
   struct target *target;
+  struct lane *lane;
   const struct wps_event *event;
   struct wps_reply *reply; /* NULL: nobody waits */
   struct exchange *exchange;

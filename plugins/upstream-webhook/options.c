@@ -86,21 +86,22 @@ static const struct wps_config_schema auth_schema =
        .min = 1,                                                               \
        .max = 4096,                                                            \
        .help = "requests of a handler under way at a time, for each worker; "  \
-               "up to twice as many while it hangs"},                          \
+               "up to twice as many while it hangs; and as many "              \
+               "invocations, which count by themselves"},                      \
       {.key = "queue",                                                         \
        .type = WPS_CONF_INT,                                                   \
        .fallback = OR("10000"),                                                \
        .min = 1,                                                               \
        .max = 10000000,                                                        \
        .help = "events of a handler that wait, also for a repetition, for "    \
-               "each worker; more fail at once"},                              \
+               "each worker; more fail at once; invocations by themselves"},   \
       {.key = "queue_bytes",                                                   \
        .type = WPS_CONF_SIZE_BYTES,                                            \
        .fallback = OR("64m"),                                                  \
        .min = 64 * 1024,                                                       \
        .max = INT64_C(1) << 40,                                                \
        .help = "memory of the events that wait, for each worker; more fail "   \
-               "at once"},                                                     \
+               "at once; invocations by themselves"},                          \
       {.key = "breaker_failures",                                              \
        .type = WPS_CONF_INT,                                                   \
        .fallback = OR("10"),                                                   \

@@ -67,8 +67,10 @@ static struct target *target_new(struct site *site,
   list_init(&t->node);
   list_init(&t->backlog);
   list_init(&t->kept);
-  list_init(&t->queue);
-  list_init(&t->flying);
+  for (size_t i = 0; i < LANES; i++) {
+    list_init(&t->lanes[i].queue);
+    list_init(&t->lanes[i].flying);
+  }
   list_init(&t->asking);
   for (size_t i = 0; i < TARGET_PROBE_BUCKETS; i++)
     list_init(&t->probes[i]);
@@ -84,7 +86,8 @@ static struct target *target_new(struct site *site,
     goto fail;
   list_add(bucket_of(site, handler), &t->node);
   site->target_count++;
-  site->places += t->options.in_flight;
+  t->places = t->options.in_flight;
+  site->places += t->places;
   capacity(site);
   return t;
 
@@ -113,7 +116,7 @@ void target_free(struct target *t)
   if (!list_empty(&t->node)) {
     list_remove(&t->node);
     t->site->target_count--;
-    t->site->places -= t->options.in_flight;
+    t->site->places -= t->places;
   }
   list_remove(&t->backlog);
   if (t->patience != NULL)
@@ -144,7 +147,7 @@ struct exchange *target_take(struct target *t)
 void target_give(struct target *t, struct exchange *x)
 {
   exchange_rest(x);
-  if (t->kept_count >= t->options.in_flight || t->site->kept >= KEPT_MAX ||
+  if (t->kept_count >= t->places || t->site->kept >= KEPT_MAX ||
       exchange_is_spent(x)) {
     exchange_free(x);
     return;
@@ -157,37 +160,54 @@ void target_give(struct target *t, struct exchange *x)
 
 /* ---- places ---- */
 
-bool target_wait(struct target *t, size_t bytes)
+struct lane *target_lane(struct target *t, const struct wps_event *event)
+{
+  if ((event->flags & WPS_EVENT_CONCURRENT) == 0)
+    return &t->lanes[LANE_EVENTS];
+  /* Most handlers never see one. */
+  if (t->places == t->options.in_flight) {
+    t->places += t->options.in_flight;
+    t->site->places += t->options.in_flight;
+    capacity(t->site);
+  }
+  return &t->lanes[LANE_CALLS];
+}
+
+bool target_wait(struct target *t, struct lane *lane, size_t bytes)
 {
   uint32_t hidden;
 
-  if (t->waiting < t->options.queue &&
-      bytes <= t->options.queue_bytes - t->waiting_bytes) {
-    t->waiting++;
-    t->waiting_bytes += bytes;
+  if (lane->waiting < t->options.queue &&
+      bytes <= t->options.queue_bytes - lane->waiting_bytes) {
+    lane->waiting++;
+    lane->waiting_bytes += bytes;
     return true;
   }
   if (limiter_pass(&t->overflows, site_now_us(t->site), 1, &hidden))
     wps->log->write(
         t->site->inst->self, NULL, WPS_LOG_WARN,
-        "%zu events (%zu bytes) wait for %.*s, which is the limit "
+        "%zu %s (%zu bytes) wait for %.*s, which is the limit "
         "`%s`: more fail at once (%u more since the last line)",
-        t->waiting, t->waiting_bytes, STR_ARG(url_for_log(t->handler->url)),
-        t->waiting < t->options.queue ? "queue_bytes" : "queue", hidden);
+        lane->waiting, lane == &t->lanes[LANE_CALLS] ? "invocations" : "events",
+        lane->waiting_bytes, STR_ARG(url_for_log(t->handler->url)),
+        lane->waiting < t->options.queue ? "queue_bytes" : "queue", hidden);
   return false;
 }
 
-void target_waited(struct target *t, size_t bytes)
+void target_waited(struct lane *lane, size_t bytes)
 {
-  t->waiting--;
-  t->waiting_bytes -= bytes;
+  lane->waiting--;
+  lane->waiting_bytes -= bytes;
 }
 
-bool target_has_place(const struct target *t)
+bool target_has_place(const struct target *t, const struct lane *lane)
 {
-  if (t->flying_count >= t->options.in_flight + t->extra)
+  if (lane->flying_count >= t->options.in_flight + lane->extra)
     return false;
-  return t->flying_count == 0 || authority_is_known(t->authority);
+  return t->lanes[LANE_EVENTS].flying_count +
+                 t->lanes[LANE_CALLS].flying_count ==
+             0 ||
+         authority_is_known(t->authority);
 }
 
 static bool is_old(const struct target *t, int64_t launched_us)
@@ -195,35 +215,48 @@ static bool is_old(const struct target *t, int64_t launched_us)
   return site_now_us(t->site) - launched_us > SILENT_US;
 }
 
-static bool is_silent(const struct target *t)
+static bool is_silent(const struct target *t, const struct lane *lane)
 {
-  return !list_empty(&t->flying) &&
-         is_old(t,
-                LIST_ITEM(t->flying.next, struct delivery, node)->launched_us);
+  return !list_empty(&lane->flying) &&
+         is_old(
+             t,
+             LIST_ITEM(lane->flying.next, struct delivery, node)->launched_us);
+}
+
+static bool is_idle(const struct lane *lane)
+{
+  return list_empty(&lane->queue) && lane->extra == 0;
 }
 
 /* A handler that hangs keeps its requests until they time out. That it is back
  * shows only to requests that are sent after that: one from time to time beyond
  * the places there are, but never more than twice as many; and for each that is
  * answered one more, so that those that wait need not wait for the lost. */
+static void try_beyond(struct target *t, struct lane *lane)
+{
+  int64_t now = site_now_us(t->site);
+
+  if (!is_silent(t, lane)) {
+    lane->extra = 0;
+  } else if (!target_has_place(t, lane) && lane->extra < t->options.in_flight &&
+             now - lane->answered_us >= TRIAL_US &&
+             now - lane->trial_us >= TRIAL_US) {
+    lane->extra++;
+    lane->trial_us = now;
+  }
+}
+
 static void patience_over(void *arg)
 {
   struct target *t = arg;
-  int64_t now = site_now_us(t->site);
 
-  if (list_empty(&t->queue) && t->extra == 0) {
+  if (is_idle(&t->lanes[LANE_EVENTS]) && is_idle(&t->lanes[LANE_CALLS])) {
     wps->worker->timer_stop(t->patience);
     t->patience = NULL;
     return;
   }
-  if (!is_silent(t)) {
-    t->extra = 0;
-  } else if (!target_has_place(t) && t->extra < t->options.in_flight &&
-             now - t->answered_us >= TRIAL_US &&
-             now - t->trial_us >= TRIAL_US) {
-    t->extra++;
-    t->trial_us = now;
-  }
+  for (size_t i = 0; i < LANES; i++)
+    try_beyond(t, &t->lanes[i]);
   target_pump(t);
   transport_turn(&t->site->transport);
 }
@@ -234,9 +267,9 @@ void target_stir(struct target *t)
     list_add(&t->site->backlog, &t->backlog);
 }
 
-void target_enqueue(struct target *t, struct list *delivery)
+void target_enqueue(struct target *t, struct lane *lane, struct list *delivery)
 {
-  list_add(&t->queue, delivery);
+  list_add(&lane->queue, delivery);
   target_stir(t);
   if (t->patience == NULL)
     t->patience =
@@ -244,14 +277,21 @@ void target_enqueue(struct target *t, struct list *delivery)
                                  PATIENCE_MS, PATIENCE_MS, patience_over, t);
 }
 
-void target_pump(struct target *t)
+static void pump(struct target *t, struct lane *lane)
 {
   struct list *node;
 
-  probes_pump(t);
-  while (target_has_place(t) && (node = list_pop(&t->queue)) != NULL)
+  while (target_has_place(t, lane) && (node = list_pop(&lane->queue)) != NULL)
     delivery_place(LIST_ITEM(node, struct delivery, node));
-  if (list_empty(&t->queue) && list_empty(&t->asking))
+}
+
+void target_pump(struct target *t)
+{
+  probes_pump(t);
+  for (size_t i = 0; i < LANES; i++)
+    pump(t, &t->lanes[i]);
+  if (list_empty(&t->lanes[LANE_EVENTS].queue) &&
+      list_empty(&t->lanes[LANE_CALLS].queue) && list_empty(&t->asking))
     list_remove(&t->backlog);
 }
 
@@ -296,13 +336,14 @@ void target_failed(struct target *t)
 
 /* ---- the end of one ---- */
 
-void target_landed(struct target *t, int64_t launched_us, bool answered)
+void target_landed(struct target *t, struct lane *lane, int64_t launched_us,
+                   bool answered)
 {
-  t->flying_count--;
+  lane->flying_count--;
   if (!answered)
     return;
-  t->answered_us = site_now_us(t->site);
-  if (t->extra > 0 && t->extra < t->options.in_flight && is_silent(t) &&
-      !is_old(t, launched_us))
-    t->extra++;
+  lane->answered_us = site_now_us(t->site);
+  if (lane->extra > 0 && lane->extra < t->options.in_flight &&
+      is_silent(t, lane) && !is_old(t, launched_us))
+    lane->extra++;
 }

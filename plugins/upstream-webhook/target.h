@@ -19,6 +19,20 @@ struct site;
 
 enum { TARGET_PROBE_BUCKETS = 64 };
 
+/* Invocations (CONCURRENT) may be slow by nature, and a client may have many
+ * under way. They keep to places and a queue of their own, so that neither they
+ * nor the other events wait for each other. */
+enum { LANE_EVENTS = 0, LANE_CALLS = 1, LANES = 2 };
+
+struct lane {
+  struct list queue;  /* deliveries that wait for a place, oldest first */
+  struct list flying; /* deliveries under way, oldest first             */
+  size_t flying_count;
+  size_t waiting, waiting_bytes; /* deliveries, whatever they wait for  */
+  size_t extra;                  /* places beside those of the options  */
+  int64_t answered_us, trial_us; /* the last ones                       */
+};
+
 struct target {
   struct list node;    /* of a bucket of the site                      */
   struct list backlog; /* in site.backlog while somebody waits here    */
@@ -30,15 +44,11 @@ struct target {
   struct auth auth;
   struct list kept; /* exchanges for the next ones */
   size_t kept_count;
-  struct list queue;  /* deliveries that wait for a place, oldest first */
-  struct list flying; /* deliveries under way, oldest first             */
-  size_t flying_count;
-  size_t deliveries;             /* of any state                        */
-  int64_t used_us;               /* when the last one began             */
-  size_t waiting, waiting_bytes; /* deliveries, whatever they wait for  */
-  size_t extra;                  /* places beside those of the options  */
-  struct wps_timer *patience;    /* while the queue is not empty        */
-  int64_t answered_us, trial_us; /* the last ones                       */
+  struct lane lanes[LANES];
+  size_t places;              /* what it counts for in those of the site */
+  size_t deliveries;          /* of any state                            */
+  int64_t used_us;            /* when the last one began                 */
+  struct wps_timer *patience; /* while a queue is not empty              */
   struct list probes[TARGET_PROBE_BUCKETS];
   size_t probe_count;
   uint32_t fails; /* of the network, in a row               */
@@ -60,13 +70,16 @@ void target_free(struct target *t);
 struct exchange *target_take(struct target *t);
 void target_give(struct target *t, struct exchange *x);
 
+/* The lane for an event. */
+struct lane *target_lane(struct target *t, const struct wps_event *event);
+
 /* Room among those that wait? If so it is counted. */
-bool target_wait(struct target *t, size_t bytes);
-void target_waited(struct target *t, size_t bytes);
+bool target_wait(struct target *t, struct lane *lane, size_t bytes);
+void target_waited(struct lane *lane, size_t bytes);
 
 /* May one more request start? */
-bool target_has_place(const struct target *t);
-void target_enqueue(struct target *t, struct list *delivery);
+bool target_has_place(const struct target *t, const struct lane *lane);
+void target_enqueue(struct target *t, struct lane *lane, struct list *delivery);
 /* Somebody waits here for more than an end. */
 void target_stir(struct target *t);
 /* Start what may start. */
@@ -78,6 +91,7 @@ bool target_may_try(struct target *t);
 void target_worked(struct target *t);
 void target_failed(struct target *t);
 /* One under way, which began then, has ended; `answered`: with an answer. */
-void target_landed(struct target *t, int64_t launched_us, bool answered);
+void target_landed(struct target *t, struct lane *lane, int64_t launched_us,
+                   bool answered);
 
 #endif

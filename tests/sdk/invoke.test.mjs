@@ -125,6 +125,30 @@ suite('invoke', () => {
     assert.deepEqual(await c.fence(), []);
   });
 
+  check('pending invocations hold up no other events, nor those them', async (t) => {
+    const app = await Handler.start();
+    const s = await hookServerIn(t, {
+      workers: 1, webhook: { ...HASTY, timeout: '60s', in_flight: 2, queue: 8 },
+      hubs: { '*': { anonymous: 'allow', event_handlers: [app.all()] } },
+    });
+    const calls = gate({ body: 'done', type: 'text/plain' });
+    const events = gate();
+    app.always({ event: 'slow' }, calls.answer);
+    app.always({ event: 'stuck' }, events.answer);
+    const c = await s.json({ token: null });
+    for (let i = 0; i < 10; i++) invoke(c, `s${i}`, 'slow');
+    await app.wait({ event: 'slow' }, 2);
+    const other = await s.json({ token: null });
+    assert.equal((await other.ask({ type: 'event', event: 'e', ackId: 1, dataType: 'text', data: 'x' })).success, true);
+    // All of them that may wait do so; other events may wait, too.
+    const asks = [c, other, await s.json({ token: null })].map((one) => one.ask({ type: 'event', event: 'stuck', ackId: 2, dataType: 'text', data: 'x' }, { ms: 60000 }));
+    await app.wait({ event: 'stuck' }, 2);
+    calls.open();
+    for (let i = 0; i < 10; i++) assert.equal((await answer(c, `s${i}`)).data, 'done');
+    events.open();
+    for (const one of await Promise.all(asks)) assert.equal(one.success, true);
+  });
+
   check('C-85 two invocations run concurrently, beside an event, and answer in completion order', async () => {
     const c = await server.json();
     const [first, second, event] = [gate({ body: '1', type: 'text/plain' }), gate({ body: '2', type: 'text/plain' }), gate()];
