@@ -137,6 +137,9 @@ static const struct wps_config_item websocket_items[] = {
     DURATION("ping_interval", "20s", 1 * SECOND, 2 * MINUTE,
              "how often clients are pinged, where their hub does not say; one "
              "silent for two intervals, and 30s at least, is dropped"),
+    DURATION("message_timeout", "5m", 1 * SECOND, 1 * HOUR,
+             "how long a message may take from its first byte to its last, as "
+             "pings see it; then the connection counts as broken"),
     DURATION("close_timeout", "5s", 100, 1 * MINUTE,
              "how long a client may take to answer a close frame"),
     {.key = "default_hub",

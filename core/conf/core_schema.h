@@ -17,9 +17,9 @@
  * event_timeout 2m, events_after_end 5s }, http { request_line
  * 16k, header_bytes 16k, headers 100, body 1m, first_byte_timeout 10s,
  * headers_timeout 10s, body_timeout 30s, keep_alive_timeout 60s }, websocket {
- * ping_interval 20s (default of the hubs), close_timeout 5s, default_hub },
- * shutdown { timeout 30s, spread 5s }, offload { threads 4, queue 1024 }, log {
- * level, format: text|json }
+ * ping_interval 20s (default of the hubs), message_timeout 5m, close_timeout
+ * 5s, default_hub }, shutdown { timeout 30s, spread 5s }, offload { threads 4,
+ * queue 1024 }, log { level, format: text|json }
  */
 extern const struct wps_config_schema core_schema;
 /* One entry of `hubs`: anonymous (deny | allow), ping_interval (1s..120s),

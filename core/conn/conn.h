@@ -110,7 +110,7 @@ struct conn_limits {
   uint64_t auth_timeout_ms;
   uint64_t event_timeout_ms;
   uint32_t peer_ping_ms; /* of peers that say nothing themselves */
-  uint32_t reserved;
+  uint32_t message_timeout_ms;
 };
 
 struct conn_server {

@@ -49,11 +49,24 @@ static uint64_t silent_ms(const struct wps_conn *c)
   return (uint64_t)(c->worker->now_us - c->heard_us) / 1000;
 }
 
+/* Pings may be answered between the frames of a message that never ends. While
+ * the client is held it cannot end. */
+static bool is_stuck(struct wps_conn *c)
+{
+  int64_t age = frame_in_age_us(&c->in, c->worker->now_us, conn_held(c));
+
+  return (uint64_t)age / 1000 > conn_server_of(c)->limits.message_timeout_ms;
+}
+
 static void tick(struct wps_conn *c)
 {
   uint64_t silent = silent_ms(c), most = silence_max_ms(c);
   uint32_t next = interval_ms(c);
 
+  if (is_stuck(c)) {
+    conn_socket_lost(c, "MessageTimeout");
+    return;
+  }
   if (silent > most) {
     conn_socket_lost(c, "PingTimeout");
     return;

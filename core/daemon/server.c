@@ -112,6 +112,8 @@ static void fill_limits(struct conn_limits *l, const struct wps_config *core)
   l->event_timeout_ms = (uint64_t)number(core, "limits", "event_timeout");
   l->connections_max = (uint64_t)number(core, "limits", "connections");
   l->close_timeout_ms = (uint32_t)number(core, "websocket", "close_timeout");
+  l->message_timeout_ms =
+      (uint32_t)number(core, "websocket", "message_timeout");
   l->auth_timeout_ms = AUTH_TIMEOUT_MS;
   l->peer_ping_ms = (uint32_t)number(core, "websocket", "ping_interval");
 }

@@ -66,6 +66,7 @@ struct frame_binding {
   unsigned char control[CONTROL_MAX];
   struct frame_header header;
   uint64_t left;
+  int64_t found_us; /* by frame_in_age_us(); 0: not yet */
   struct assembly message;
   struct wps_bytes slices[2]; /* what wslay may read now */
 };
@@ -315,6 +316,7 @@ static bool lend(const struct feeding *f)
       b->ctx, max < CONTROL_MAX ? CONTROL_MAX : max);
   b->next = NULL;
   b->message = (struct assembly){0};
+  b->found_us = 0;
   p->bound++;
   f->in->binding = b;
   return true;
@@ -490,6 +492,18 @@ int frame_in_feed(struct frame_pool *p, struct frame_in *in,
   if (rc != FRAME_OK)
     in->flags |= IN_ENDED;
   return rc;
+}
+
+int64_t frame_in_age_us(struct frame_in *in, int64_t now_us, bool anew)
+{
+  struct frame_binding *b = in->binding;
+
+  /* It goes with the last byte of what it holds. */
+  if (b == NULL)
+    return 0;
+  if (b->found_us == 0 || anew)
+    b->found_us = now_us;
+  return now_us - b->found_us;
 }
 
 void frame_in_release(struct frame_pool *p, struct frame_in *in)

@@ -53,6 +53,9 @@ int frame_in_feed(struct frame_pool *p, struct frame_in *in,
                   const struct frame_in_limits *limits, unsigned char *data,
                   size_t len, const struct frame_in_ops *ops, void *arg,
                   const char **why);
+/* For how long has what is bound, a frame or a message, not been complete? From
+ * the first call on that finds it, or that says `anew`, in microseconds. */
+int64_t frame_in_age_us(struct frame_in *in, int64_t now_us, bool anew);
 /* Give back what is bound; any state. */
 void frame_in_release(struct frame_pool *p, struct frame_in *in);
 

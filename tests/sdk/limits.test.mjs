@@ -6,7 +6,7 @@ import { check, suite } from './lib/cases.mjs';
 import { control, controlledIn, hasControl } from './lib/control.mjs';
 import { officialClient } from './lib/official.mjs';
 import { Proxy } from './lib/proxy.mjs';
-import { CLOSE, PING, PONG, TEXT, closeFrame, frame } from './lib/rawsocket.mjs';
+import { CLOSE, CONTINUATION, PING, PONG, TEXT, closeFrame, frame } from './lib/rawsocket.mjs';
 import { suiteServer, testServer } from './lib/server.mjs';
 import { limit, pass, until, within } from './lib/time.mjs';
 import { JSON_V1, RELIABLE_V1 } from './lib/wsclient.mjs';
@@ -84,6 +84,23 @@ suite('keeping alive', () => {
     assert.ok(pings >= 20, `${pings} pings`);
     await answering.fence();
     const again = await s.recover({ options: {}, connectionId: silent.connected.connectionId, reconnectionToken: silent.connected.reconnectionToken });
+    assert.equal((await again.json()).event, 'connected');
+  });
+
+  check('a message that never ends is a broken connection, although pings are answered', { timeout: 60000 }, async (t) => {
+    const s = await testServer(t, { websocket: { ping_interval: '1s', message_timeout: '2s' } });
+    const patient = await s.json();
+    const raw = await rawClient(s, { protocols: RELIABLE_V1 });
+    await raw.write(frame(TEXT, '{"type":', { fin: false }));
+    for (let f; (f = await raw.frame({ ms: 20000 }).catch(() => undefined)) !== undefined;) {
+      assert.equal(f.opcode, PING);
+      await raw.write(Buffer.concat([frame(PONG, f.payload), frame(CONTINUATION, ' ', { fin: false })]));
+    }
+    const { connectionId, reconnectionToken } = raw.connected;
+    await s.logged((r) => r.connection === connectionId && r.reason === 'MessageTimeout');
+    // Messages that end may come for as long as they like.
+    await patient.fence();
+    const again = await s.recover({ options: {}, connectionId, reconnectionToken });
     assert.equal((await again.json()).event, 'connected');
   });
 

@@ -517,6 +517,39 @@ START_TEST(pool_counts)
 }
 END_TEST
 
+/* Bound means: not complete. What comes in between changes nothing about it. */
+START_TEST(age_of_what_is_incomplete)
+{
+  struct frame_pool *pool = frame_pool_new(2);
+  struct run r;
+
+  begin();
+  add_c(&stream, TEXT, "hel");
+  add_c(&stream, FIN | PING, "?");
+  run_start(&r, pool);
+  ck_assert_int_eq(frame_in_age_us(&r.in, 1000, false), 0);
+  run_feed(&r, stream.data, stream.len, &usual);
+  ck_assert_int_eq(frame_in_age_us(&r.in, 2000, false), 0);
+  run_feed(&r, stream.data + 9, stream.len - 9, &usual);
+  ck_assert_int_eq(frame_in_age_us(&r.in, 7000, false), 5000);
+  ck_assert_int_eq(frame_in_age_us(&r.in, 8000, true), 0);
+  ck_assert_int_eq(frame_in_age_us(&r.in, 9000, false), 1000);
+  begin();
+  add_c(&stream, FIN | CONT, "lo");
+  add_c(&stream, FIN | TEXT, "two");
+  run_feed(&r, stream.data, stream.len - 1, &usual);
+  /* The next one; with its end nothing is left. */
+  ck_assert_int_eq(frame_in_age_us(&r.in, 20000, false), 0);
+  ck_assert_int_eq(frame_in_age_us(&r.in, 20001, false), 1);
+  run_feed(&r, stream.data + stream.len - 1, 1, &usual);
+  ck_assert_int_eq(frame_in_age_us(&r.in, 30000, false), 0);
+  ck_assert_int_eq(frame_in_age_us(&r.in, 40000, false), 0);
+  ck_assert_str_eq(buf_c(&r.heard.text), "ping:?;ping:?;1:hello;1:two;");
+  run_end(&r);
+  frame_pool_free(pool);
+}
+END_TEST
+
 /* ---- out ---- */
 
 START_TEST(headers_out)
@@ -583,6 +616,7 @@ int main(void)
   tcase_add_test(t, text_must_be_utf8);
   tcase_add_test(t, close_frames);
   tcase_add_test(t, the_receiver_stops);
+  tcase_add_test(t, age_of_what_is_incomplete);
   tcase_add_test(t, pool_counts);
   tcase_add_test(t, headers_out);
   tcase_add_test(t, close_payloads_out);

@@ -9,6 +9,7 @@ import * as certs from './certs.mjs';
 export const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 export const ACCEPT = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
 
+export const CONTINUATION = 0;
 export const TEXT = 1;
 export const BINARY = 2;
 export const CLOSE = 8;
