@@ -348,24 +348,49 @@ START_TEST(permission_lost_at_the_end)
 }
 END_TEST
 
-START_TEST(transient_failures)
+/* The official client would send nothing again. */
+START_TEST(no_memory_for_a_fragment)
 {
+  static const char *const closed = "streamClosed s1 InternalServerError: The "
+                                    "service is short of memory.";
+
   started("s1");
-  fake.publish_rc = WPS_ENOMEM;
-  RIG_DATA("s1", 1, "a");
-  rig_says("streamNack s1 1 TransientError: The service is short of memory.");
-  RIG_END("s1", .flags = 0);
-  rig_says("streamNack s1 1 TransientError: The service is short of memory.");
-  fake.publish_rc = WPS_OK;
-  fake.no_memory = true;
-  RIG_DATA("s1", 1, "a");
-  rig_says("streamNack s1 1 TransientError: The service is short of memory.");
-  fake.no_memory = false;
   RIG_DATA("s1", 1, "a");
   fragment(0, "s1 1", "a");
+  fake.publish_rc = WPS_ENOMEM;
+  RIG_DATA("s1", 2, "b");
+  rig_says(closed);
+  RIG_DATA("s1", 3, "c");
+  rig_says("streamClosed s1 StreamNotFound: The stream was not found.");
+  fake_pass(rig.conn, 1000);
+  rig_says(NULL);
+  /* The group hears of the end as soon as there is memory; its id is free
+   * after that. */
+  fake.publish_rc = WPS_OK;
+  RIG_START("s1", .flags = 0);
+  rig_says("streamClosed s1 BadRequest: The stream is active already.");
+  fake_pass(rig.conn, 1000);
+  fragment(1, "s1 2 end InternalServerError|The service is short of memory.|-",
+           "");
+  RIG_START("s1", .flags = 0);
+  rig_says("streamAck s1 1");
+  fake_pass(rig.conn, 1000);
+  RIG_DATA("s1", 1, "a");
+  fragment(2, "s1 1", "a");
+}
+END_TEST
+
+START_TEST(no_memory_for_the_end)
+{
+  started("s1");
+  fake.no_memory = true;
   RIG_END("s1", .flags = 0);
-  fragment(1, "s1 2 end", "");
-  rig_says("streamClosed s1");
+  fake.no_memory = false;
+  rig_says("streamClosed s1 InternalServerError: The service is short of "
+           "memory.");
+  fake_pass(rig.conn, 1000);
+  fragment(0, "s1 1 end InternalServerError|The service is short of memory.|-",
+           "");
 }
 END_TEST
 
@@ -580,7 +605,8 @@ int main(void)
   tcase_add_test(t, c92_unknown);
   tcase_add_test(t, permission_lost);
   tcase_add_test(t, permission_lost_at_the_end);
-  tcase_add_test(t, transient_failures);
+  tcase_add_test(t, no_memory_for_a_fragment);
+  tcase_add_test(t, no_memory_for_the_end);
   tcase_add_test(t, types_of_data);
   tcase_add_test(t, c93_end);
   tcase_add_test(t, c94_end_with_an_error);

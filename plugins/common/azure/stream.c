@@ -13,12 +13,17 @@
  * long it may be away comes on top. */
 enum { ENDED_MIN = 32, ENDED_US = 120 * 1000 * 1000 };
 
+/* Until a group is told again that a stream has ended, when there was no memory
+ * for it. */
+enum { BROKEN_US = 1000 * 1000 };
+
 struct stream {
   uint64_t expected; /* number of the next fragment */
   int64_t last_us;   /* its last sign of life */
   int64_t idle_us;   /* may pass after that */
   uint32_t dirty;    /* fragments since the last ack */
   bool no_echo;
+  bool broken; /* its publisher knows that it has ended, its group does not */
   struct wps_str id, group;
   char texts[];
 };
@@ -49,8 +54,8 @@ static const struct azure_error idle = {
     WPS_STR_INIT("The stream was idle for too long.")};
 static const struct azure_error cancelled = {
     WPS_STR_INIT("Cancelled"), WPS_STR_INIT("The publisher has gone.")};
-static const struct azure_error transient = {
-    WPS_STR_INIT("TransientError"),
+static const struct azure_error no_memory = {
+    WPS_STR_INIT("InternalServerError"),
     WPS_STR_INIT("The service is short of memory.")};
 
 static int64_t now_us(const struct wps_conn *conn)
@@ -58,7 +63,8 @@ static int64_t now_us(const struct wps_conn *conn)
   return wps->worker->now_us(wps->conn->worker(conn));
 }
 
-static struct stream *find(const struct azure_client *client, struct wps_str id)
+static struct stream *named(const struct azure_client *client,
+                            struct wps_str id)
 {
   const struct azure_streams *streams = client->streams;
 
@@ -66,6 +72,13 @@ static struct stream *find(const struct azure_client *client, struct wps_str id)
     if (azure_equal(streams->at[i]->id, id))
       return streams->at[i];
   return NULL;
+}
+
+static struct stream *find(const struct azure_client *client, struct wps_str id)
+{
+  struct stream *s = named(client, id);
+
+  return s != NULL && !s->broken ? s : NULL;
 }
 
 /* ---- what the publisher hears ---- */
@@ -270,12 +283,23 @@ static void conclude(struct azure_client *client, struct wps_conn *conn,
   drop(client->streams, s);
 }
 
-/* Both sides hear of it. */
+static int arm_idle(struct azure_client *client, struct wps_conn *conn);
+
+/* Both sides hear of it, if need be one of them later. */
 static void break_off(struct azure_client *client, struct wps_conn *conn,
                       struct stream *s, const struct azure_error *error)
 {
-  (void)publish_failure(client, conn, s, error);
-  conclude(client, conn, s, error);
+  if (publish_failure(client, conn, s, error) == WPS_OK) {
+    conclude(client, conn, s, error);
+    return;
+  }
+  remember(client, conn, s, error);
+  say_closed(client, conn, s->id, error);
+  s->broken = true;
+  s->dirty = 0;
+  s->last_us = now_us(conn);
+  s->idle_us = BROKEN_US;
+  (void)arm_idle(client, conn);
 }
 
 /* ---- idleness ---- */
@@ -323,12 +347,18 @@ static void idle_due(struct wps_conn *conn, void *arg)
 
     /* What it has to say, or its end, may wait for its turn, or in a socket
      * that is not read. */
-    if (client->flags & AZURE_CLIENT_HELD || client->first != NULL)
+    if (!s->broken &&
+        (client->flags & AZURE_CLIENT_HELD || client->first != NULL))
       s->last_us = now;
-    if (now - s->last_us >= s->idle_us)
-      break_off(client, conn, s, &idle); /* the next one is at[i] now */
-    else
+    if (now - s->last_us < s->idle_us) {
       i++;
+    } else if (!s->broken) {
+      break_off(client, conn, s, &idle); /* the next one is at[i] now */
+    } else if (publish_failure(client, conn, s, &no_memory) == WPS_OK) {
+      drop(streams, s);
+    } else {
+      s->last_us = now;
+    }
   }
   (void)arm_idle(client, conn);
 }
@@ -380,7 +410,7 @@ const struct azure_error *azure_stream_check(const struct azure_client *client,
     return bad(room, too_long);
   if (req->flags & AZURE_HAS_DATA)
     return bad(room, has_data);
-  if (find(client, req->ref) != NULL)
+  if (named(client, req->ref) != NULL)
     return bad(room, active);
   if ((client->streams != NULL ? client->streams->count : 0) >=
       client->rules->streams_max)
@@ -494,7 +524,9 @@ void azure_stream_data(struct azure_client *client, struct wps_conn *conn,
   }
   if (publish(client, conn, s, &fragment, req->data_type, req->data, msg) !=
       WPS_OK) {
-    say_nack(client, conn, s, &transient);
+    /* A nack makes the official client send no fragment again: it would go on
+     * behind the gap, and end the stream as if nothing were missing. */
+    break_off(client, conn, s, &no_memory);
     return;
   }
   s->expected++;
@@ -516,7 +548,7 @@ void azure_stream_end(struct azure_client *client, struct wps_conn *conn,
     fragment.error_code = req->error_code;
   }
   if (publish_end(client, conn, s, &fragment) != WPS_OK) {
-    say_nack(client, conn, s, &transient);
+    break_off(client, conn, s, &no_memory);
     return;
   }
   conclude(client, conn, s, NULL);
@@ -532,7 +564,8 @@ void azure_streams_resumed(struct azure_client *client, struct wps_conn *conn)
   if (streams == NULL)
     return;
   for (uint32_t i = 0; i < streams->count; i++)
-    say_ack(client, conn, streams->at[i]);
+    if (!streams->at[i]->broken)
+      say_ack(client, conn, streams->at[i]);
   while (streams->first != NULL && now_us(conn) - streams->first->at_us > us)
     forget_first(streams);
   for (const struct ended *e = streams->first; e != NULL; e = e->next)
@@ -545,7 +578,8 @@ void azure_streams_end(struct azure_client *client, struct wps_conn *conn)
   struct azure_streams *streams = client->streams;
 
   for (uint32_t i = 0; streams != NULL && i < streams->count; i++)
-    (void)publish_failure(client, conn, streams->at[i], &cancelled);
+    (void)publish_failure(client, conn, streams->at[i],
+                          streams->at[i]->broken ? &no_memory : &cancelled);
 }
 
 void azure_streams_free(struct azure_client *client)
