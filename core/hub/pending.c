@@ -248,13 +248,19 @@ void pending_settle_now(struct hub_client *c)
 
 /* ---- publishing ---- */
 
-static void settle_members(struct group *g)
+/* The list is full: all are given what is in it. What deliver() publishes
+ * meanwhile stays, for some of them have had their turn. */
+static void empty_list(struct group *g)
 {
+  uint32_t n = g->pending->count;
+
   g->walking++;
   for (size_t i = 0, count = g->used; i < count; i++)
     if (g->members[i] != NULL && owed(g->members[i]) != 0)
       pending_settle_now(g->members[i]->client);
   g->walking--;
+  entries_release(g->pending, n);
+  group_settle(g); /* which may have been the end of it */
 }
 
 int pending_add(struct group *g, struct wps_message *msg,
@@ -270,9 +276,7 @@ int pending_add(struct group *g, struct wps_message *msg,
   /* Within a walk or a settlement the entries are in use: they grow then. */
   if ((p->count >= PENDING_MAX || p->cost >= PENDING_COST_MAX) &&
       g->walking == 0 && hw->settling == 0) {
-    settle_members(g);
-    entries_release(p, p->count);
-    group_settle(g); /* which may have been the end of it */
+    empty_list(g);
     return WPS_EAGAIN;
   }
   if (grow(p) != WPS_OK)

@@ -365,6 +365,32 @@ START_TEST(more_than_fits_into_one_list)
 }
 END_TEST
 
+/* What is published while a full list is being given away stays in it. */
+START_TEST(publishing_while_a_full_list_is_settled)
+{
+  struct wps_target g = to_group(0, false);
+  const unsigned many = PENDING_MAX + 2; /* with the one in between */
+
+  make();
+  for (unsigned i = 1; i < 4; i++)
+    join(i, 0);
+  for (unsigned i = 0; i < PENDING_MAX; i++)
+    publish(&g, NULL);
+  clients[2].publishes = &g; /* 1 has had the list, 3 has not */
+  publish(&g, NULL);
+  turn_end();
+  for (unsigned i = 1; i < 4; i++) {
+    ck_assert_uint_eq(clients[i].got_count, many);
+    ck_assert_uint_eq(clients[i].got[PENDING_MAX - 1], PENDING_MAX - 1);
+  }
+  publish(&g, NULL);
+  turn_end();
+  for (unsigned i = 1; i < 4; i++)
+    ck_assert_uint_eq(clients[i].got_count, many + 1);
+  end();
+}
+END_TEST
+
 START_TEST(publishing_and_leaving_inside_a_delivery)
 {
   struct wps_target g = to_group(0, false), without = to_group(0, true);
@@ -558,6 +584,7 @@ int main(void)
   tcase_add_test(t, who_leaves_has_had_it_and_who_joins_has_not);
   tcase_add_test(t, a_group_that_ends_owes_nothing);
   tcase_add_test(t, more_than_fits_into_one_list);
+  tcase_add_test(t, publishing_while_a_full_list_is_settled);
   tcase_add_test(t, publishing_and_leaving_inside_a_delivery);
   tcase_add_test(t, an_ear_goes_inside_a_walk);
   tcase_add_test(t, leaving_inside_its_own_publish);
