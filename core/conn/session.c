@@ -183,6 +183,7 @@ void session_wait(struct wps_conn *c)
 static void replay_one(struct wps_conn *c, struct kept *k, uint64_t sequence)
 {
   bool mortal = k->written == 0;
+  struct wps_message *msg;
   struct wps_frame *frame;
   int rc;
 
@@ -191,8 +192,11 @@ static void replay_one(struct wps_conn *c, struct kept *k, uint64_t sequence)
   rc = message_frame(k->msg, c->instance, k->variant, &frame);
   if (rc == WPS_OK) {
     k->written = 1;
-    rc = conn_deliver_private(c, NULL, k->msg, frame, sequence,
+    /* deliver() may acknowledge it, and then `k` is gone. */
+    msg = message_ref(k->msg);
+    rc = conn_deliver_private(c, NULL, msg, frame, sequence,
                               WPS_DELIVERY_REPLAY, mortal);
+    message_unref(msg);
   }
   if (rc == WPS_ENOMEM)
     conn_close_later(c, WPS_CLOSED_FAILURE);
