@@ -398,10 +398,8 @@ START_TEST(acks_are_in_range)
     case 1:
       fake_pass(rig.conn, 20);
       break;
-    case 2:
-      fake.publish_rc = WPS_ENOMEM;
-      RIG_DATA("s", published + 1, "x");
-      fake.publish_rc = WPS_OK;
+    case 2: /* one is missing */
+      RIG_DATA("s", published + 2, "x");
       ck_assert_uint_eq(fake.asked_count, count);
       break;
     default:
