@@ -338,7 +338,13 @@ void rig_setup(void)
   char why[256];
 
   server = (struct http_server){
-      .settings = {{16384, 16384, 100}, 1024 * 1024, 5000, 5000, 5000, 5000, 0},
+      .settings = {{16384, 16384, 100},
+                   1024 * 1024,
+                   PATIENCE_MS,
+                   PATIENCE_MS,
+                   PATIENCE_MS,
+                   PATIENCE_MS,
+                   PATIENCE_MS},
       .hooks = {NULL, is_client, client, authorize, is_draining, NULL},
       .router = router_new(),
   };
@@ -379,7 +385,7 @@ void rig_teardown(void)
 int dial(void)
 {
   struct sockaddr_in to = {.sin_family = AF_INET};
-  struct timeval patience = {10, 0};
+  struct timeval patience = {PATIENCE_MS / 1000, 0};
   struct wps_str name = listener_name(listener);
   const char *colon = memrchr(name.ptr, ':', name.len);
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -397,6 +403,8 @@ void say_bytes(int fd, const char *bytes, size_t len)
   while (len > 0) {
     ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
 
+    if (n < 0 && errno == EINTR)
+      continue;
     if (n <= 0)
       return; /* refused while we still talk */
     bytes += n;
@@ -409,6 +417,20 @@ void say(int fd, const char *text)
   say_bytes(fd, text, strlen(text));
 }
 
+/* A process that was stopped goes on with EINTR when recv() has a limit. */
+ssize_t receive(int fd, void *bytes, size_t max, int flags)
+{
+  ssize_t n, got = 0;
+
+  do {
+    n = recv(fd, (char *)bytes + got, max - (size_t)got, flags);
+    if (n > 0)
+      got += n;
+  } while ((n < 0 && errno == EINTR) ||
+           (n > 0 && (flags & MSG_WAITALL) != 0 && (size_t)got < max));
+  return got > 0 ? got : n;
+}
+
 /* All up to the end; "" at once, "TIMEOUT" and "RESET" appended. */
 char *hear_all(int fd)
 {
@@ -416,7 +438,7 @@ char *hear_all(int fd)
   char *text = malloc(cap);
   ssize_t n;
 
-  while ((n = recv(fd, text + len, cap - len - 16, 0)) > 0)
+  while ((n = receive(fd, text + len, cap - len - 16, 0)) > 0)
     len += (size_t)n;
   if (n < 0)
     len += (size_t)snprintf(text + len, 16,
@@ -433,7 +455,7 @@ void hear_one(int fd, char *text, size_t size, bool body)
   const char *end = NULL, *length;
 
   while (end == NULL || len < want) {
-    ssize_t n = recv(fd, text + len, end == NULL ? 1 : want - len, 0);
+    ssize_t n = receive(fd, text + len, end == NULL ? 1 : want - len, 0);
 
     ck_assert_msg(n > 0, "after: %.*s", (int)len, text);
     len += (size_t)n;

@@ -6,12 +6,14 @@
 
 #include <check.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "http/server.h"
 #include "plug/reply.h"
 #include "tests/unit/on_worker.h"
 
-enum { BIG = 8 * 1024 * 1024 };
+/* Deadlines that no test waits for outlast a machine that stands still. */
+enum { BIG = 8 * 1024 * 1024, PATIENCE_MS = 60000 };
 
 extern struct workers *ws;
 extern struct http_server server;
@@ -31,6 +33,7 @@ void rig_teardown(void);
 int dial(void);
 void say_bytes(int fd, const char *bytes, size_t len);
 void say(int fd, const char *text);
+ssize_t receive(int fd, void *bytes, size_t max, int flags);
 char *hear_all(int fd);
 void hear_one(int fd, char *text, size_t size, bool body);
 char *exchange(const char *request);

@@ -191,7 +191,7 @@ static const struct worker_hooks hooks = {start, stop, &server};
 static void setup(void)
 {
   server = (struct http_server){
-      .settings = {{2000, 2000, 20}, 1000, 5000, 5000, 5000, 5000, 0},
+      .settings = {{2000, 2000, 20}, 1000, 60000, 60000, 60000, 60000, 60000},
       .router = router_new()};
   for (size_t i = 0; i < ARRAY_LEN(routes); i++)
     ck_assert_int_eq(router_add(server.router, &instance, &routes[i]), WPS_OK);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "http/http_conn.h"
 #include "tests/unit/http_rig.h"
 
 #include <webpubsub/auth.h>
@@ -158,7 +159,7 @@ START_TEST(test_keep_alive)
   say(fd, "GET /api/health HTTP/1.0\r\n\r\n");
   hear_one(fd, text, sizeof(text), true);
   expect_in(text, "Connection: close\r\n");
-  ck_assert_int_eq(recv(fd, text, 1, 0), 0);
+  ck_assert_int_eq(receive(fd, text, 1, 0), 0);
   close(fd);
 }
 END_TEST
@@ -269,23 +270,38 @@ START_TEST(test_expect_continue)
 }
 END_TEST
 
-/* The whole of a refused body is thrown away, so that the answer is seen. */
-START_TEST(test_refused_body_and_the_answer)
+/* A client that says all before it listens. The server hears it out for a
+ * while; when the machine took longer, that was nobody's try. */
+static char *refused(size_t len)
 {
-  size_t len = 900 * 1024;
-  char *body = calloc(1, len), head[256], *text;
-  int fd = dial();
+  char *body = calloc(1, len), head[256], *text = NULL;
+  int64_t begin;
 
   snprintf(head, sizeof(head),
            "POST /echo/small HTTP/1.1\r\nContent-Length: %zu\r\n" KEEP, len);
-  say(fd, head);
-  say_bytes(fd, body, len);
-  text = hear_all(fd);
+  do {
+    int fd;
+
+    free(text);
+    begin = clock_now_us();
+    fd = dial();
+    say(fd, head);
+    say_bytes(fd, body, len);
+    text = hear_all(fd);
+  } while (clock_now_us() - begin >= HTTP_LINGER_MS * 1000);
+  free(body);
+  return text;
+}
+
+/* The whole of a refused body is thrown away, so that the answer is seen. */
+START_TEST(test_refused_body_and_the_answer)
+{
+  char *text = refused((_i == 0 ? 900 : 4096) * 1024);
+
   expect_head(text, "HTTP/1.1 413 ");
   expect_in(text, "own words");
   ck_assert_ptr_null(strstr(text, "RESET"));
   free(text);
-  free(body);
 }
 END_TEST
 
@@ -329,7 +345,7 @@ START_TEST(test_half_closed)
   char *text, first;
 
   say(fd, "GET /big HTTP/1.1\r\n" KEEP);
-  ck_assert_int_eq(recv(fd, &first, 1, MSG_PEEK), 1);
+  ck_assert_int_eq(receive(fd, &first, 1, MSG_PEEK), 1);
   shutdown(fd, SHUT_WR);
   text = hear_all(fd);
   ck_assert_uint_eq(strlen(strstr(text, "\r\n\r\n") + 4), BIG);
@@ -400,7 +416,7 @@ static void hang_up(int fd)
   char rest;
 
   shutdown(fd, SHUT_WR);
-  ck_assert_int_eq(recv(fd, &rest, 1, 0), 0);
+  ck_assert_int_eq(receive(fd, &rest, 1, 0), 0);
   close(fd);
 }
 
@@ -414,7 +430,7 @@ START_TEST(test_upgrade_at_once)
   expect_head(text, "HTTP/1.1 101 Switching Protocols\r\n");
   expect_in(text, "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n");
   expect_in(text, "Sec-WebSocket-Protocol: two\r\n");
-  ck_assert_int_eq(recv(fd, text, 5, MSG_WAITALL), 5);
+  ck_assert_int_eq(receive(fd, text, 5, MSG_WAITALL), 5);
   ck_assert(memcmp(text, "EARLY", 5) == 0);
   hang_up(fd);
 }
@@ -436,7 +452,7 @@ START_TEST(test_upgrade_later_with_early_frames)
   hear_one(fd, text, sizeof(text), true);
   expect_head(text, "HTTP/1.1 101 ");
   /* 64 KiB of it came with the upgrade, the rest by the new owner's hand. */
-  ck_assert_int_eq(recv(fd, back, sizeof(back), MSG_WAITALL), sizeof(back));
+  ck_assert_int_eq(receive(fd, back, sizeof(back), MSG_WAITALL), sizeof(back));
   ck_assert(memcmp(back, frames, sizeof(back)) == 0);
   hang_up(fd);
 }
@@ -494,7 +510,7 @@ START_TEST(test_no_first_byte)
 }
 END_TEST
 
-enum { CROWD_MS = 200 };
+enum { CROWD_MS = 100 };
 
 struct crowded {
   struct defer before;
@@ -517,23 +533,24 @@ static void ask_behind_crowd(void *arg)
 {
   struct crowded *c = arg;
 
-  say(c->fd, "GET /api/health HTTP/1.1\r\n" CLOSE);
   worker_chore(worker_current(), &c->before);
+  c->fd = dial();
+  say(c->fd, "GET /api/health HTTP/1.1\r\n" CLOSE);
 }
 
-/* It has said everything in time; that others were before it is our affair. */
+/* It has said everything before it is let in; that others come before it then,
+ * and longer than it may be silent, is our affair. */
 START_TEST(test_waiting_for_its_turn_is_not_silence)
 {
-  struct crowded c = {.left = 1};
+  struct crowded c = {.left = 5};
   char *text;
 
-  server.settings.first_byte_ms = 3 * CROWD_MS / 2;
+  server.settings.first_byte_ms = CROWD_MS / 2;
   rig_run();
-  c.fd = dial();
-  turns(2);
   defer_init(&c.before, crowd_takes_time);
   on_worker(ws, 0, ask_behind_crowd, &c);
   text = hear_all(c.fd);
+  workers_stop(ws); /* the crowd is ours */
   expect_head(text, "HTTP/1.1 200 OK\r\n");
   free(text);
 }
@@ -591,7 +608,7 @@ START_TEST(test_draining)
   hear_one(idle, text, sizeof(text), true);
   atomic_store(&draining, true);
   on_worker(ws, 0, drain, NULL);
-  ck_assert_int_eq(recv(idle, text, 1, 0), 0);
+  ck_assert_int_eq(receive(idle, text, 1, 0), 0);
   close(idle);
   say(fresh, "GET /api/health HTTP/1.1\r\n" KEEP);
   all = hear_all(fresh);
@@ -610,24 +627,6 @@ START_TEST(test_draining)
   all = hear_all(page);
   expect_head(all, "HTTP/1.1 200 ");
   free(all);
-}
-END_TEST
-
-/* A client that does not listen while it sends gets its answer. */
-START_TEST(test_refused_large_body)
-{
-  size_t len = 4 * 1024 * 1024;
-  char *bytes = calloc(1, len), *text;
-  int fd = dial();
-
-  say(fd, "POST /echo/small HTTP/1.1\r\nContent-Length: 4194304\r\n" KEEP);
-  say_bytes(fd, bytes, len);
-  text = hear_all(fd);
-  expect_head(text, "HTTP/1.1 413 ");
-  expect_in(text, "own words");
-  ck_assert_ptr_null(strstr(text, "RESET"));
-  free(text);
-  free(bytes);
 }
 END_TEST
 
@@ -674,9 +673,8 @@ int main(void)
   tcase_add_test(tc, test_much_pipelining);
   tcase_add_test(tc, test_byte_by_byte);
   tcase_add_test(tc, test_expect_continue);
-  tcase_add_test(tc, test_refused_body_and_the_answer);
+  tcase_add_loop_test(tc, test_refused_body_and_the_answer, 0, 2);
   tcase_add_test(tc, test_large_body);
-  tcase_add_test(tc, test_refused_large_body);
   tcase_add_test(tc, test_large_answer);
   tcase_add_test(tc, test_half_closed);
   tcase_add_test(tc, test_client_gone_while_a_route_works);
