@@ -160,10 +160,12 @@ suite('events', () => {
   check('C-64 C-73 events run one after the other; pings are answered meanwhile', when, async () => {
     const c = await server.json({ hub: 'slow' });
     const start = Date.now();
+    c.ws._socket.cork(); // and so it comes, however slow this machine is
     c.send({ type: 'event', event: 'e', ackId: 1, data: 'one' });
     c.send({ type: 'event', event: 'e', ackId: 2, data: 'two' });
     c.send({ type: 'joinGroup', group: 'behind', ackId: 3 });
     c.send({ type: 'ping' });
+    c.ws._socket.uncork();
     const order = [];
     for (let i = 0; i < 6; i++) { const m = await c.json(); order.push(m.type === 'ack' ? `ack ${m.ackId}` : m.data ?? m.type); }
     assert.deepEqual(order, ['pong', 'one', 'ack 1', 'two', 'ack 2', 'ack 3']);
