@@ -10,13 +10,13 @@ import { officialClient } from './lib/official.mjs';
 import { suiteServer } from './lib/server.mjs';
 import { until, within } from './lib/time.mjs';
 
-const EVENTS = 'echo,empty,fail,slow,slow1,slow2,slow3,slow100,slowabort,tagged,odd0,odd1,odd2,odd3,odd4,both';
+const EVENTS = 'echo,empty,fail,slow,slow1,slow2,slow3,slow100,slowabort,tagged,odd0,odd1,odd2,odd3,both';
 const handler = await Handler.start();
 const server = suiteServer({
-  plugins: { 'upstream-webhook': { ...HASTY, timeout: '1s' } },
+  plugins: { 'upstream-webhook': HASTY },
   hubs: {
     '*': { anonymous: 'deny' },
-    chat: { anonymous: 'deny', event_handlers: [handler.all({ system_events: [], user_events: EVENTS })] },
+    chat: { anonymous: 'deny', event_handlers: [handler.all({ system_events: [], user_events: EVENTS }), handler.all({ system_events: [], user_events: 'odd4', timeout: '1s' })] },
   },
 });
 const echo = (r) => ({ body: r.body, type: r.headers['content-type'] });

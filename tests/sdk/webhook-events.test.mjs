@@ -10,13 +10,13 @@ import { pass, until } from './lib/time.mjs';
 const app = await Handler.start();
 const allow = (...event_handlers) => ({ anonymous: 'allow', event_handlers });
 const server = hookServer({
-  plugins: { 'subprotocol-json': { session_retain: '1s' } },
+  plugins: { 'subprotocol-json': { session_retain: '3s' } },
   hubs: {
     '*': allow(app.all()),
     nobody: allow(app.all({ user_events: [] })),
     retried: allow(app.all({ event_retry_delays: ['1s', '50ms'] })),
     impatient: allow(app.all({ timeout: '300ms', event_retry_delays: ['50ms'] })),
-    late: allow(app.all({ timeout: '500ms', event_retry_delays: ['300ms', '10s'] })),
+    late: allow(app.all({ timeout: '2s', event_retry_delays: ['300ms', '10m'] })),
     paused: allow(app.all({ event_retry_delays: ['600ms', '600ms'] })),
     gone: allow(app.all({ url: 'http://127.0.0.1:1/{event}', system_events: [], validate: false, event_retry_delays: ['50ms'] })),
     unprobed: allow(app.all({ url: 'http://127.0.0.1:1/{event}', system_events: [] })),
@@ -224,9 +224,7 @@ suite('retries', () => {
   check('3.6 the timeout is for all attempts together', async () => {
     const c = await server.json({ hub: 'late' });
     app.always({ conn: c.connectionId, event: 'e' }, { status: 500 });
-    const start = Date.now();
     assert.equal((await c.ask(event())).success, false);
-    assert.ok(Date.now() - start < 8000, 'the second delay is beyond it');
     assert.equal(app.seen({ conn: c.connectionId, event: 'e' }).length, 2);
   });
 
@@ -345,7 +343,7 @@ suite('beginning and end', () => {
     const start = Date.now();
     await again.drop();
     const last = await app.one({ hub, event: 'disconnected' });
-    assert.ok(Date.now() - start >= 990, 'kept for a second here');
+    assert.ok(Date.now() - start >= 2990, 'kept for three seconds here');
     assert.equal(last.id, '3');
     await pass(300);
     assert.equal(app.seen({ hub, event: 'disconnected' }).length, 1);

@@ -79,7 +79,7 @@ suite('once', () => {
 
   check('S-42 sessions: one disconnected, when the last of the sockets has been gone for the time', async (t) => {
     const app = await Handler.start();
-    const s = await hookServerIn(t, { plugins: { 'subprotocol-json': { session_retain: '500ms' } }, hubs: { '*': allow(app.all()) } });
+    const s = await hookServerIn(t, { plugins: { 'subprotocol-json': { session_retain: '4s' } }, hubs: { '*': allow(app.all()) } });
     const clients = await Promise.all(Array.from({ length: 20 }, () => open(s, 'reliable', 'sessions')));
     const again = await Promise.all(clients.map(async (c) => { await c.drop(); return s.recovered(c); }));
     for (const c of again) await c.did({ type: 'event', event: 'e', data: 1 });

@@ -194,7 +194,7 @@ export class Handler {
 
 /** Short of patience, and never tired of a handler: for tests that are about
  * something else. */
-export const HASTY = { event_retry_delays: [], timeout: '2s', breaker_failures: 1000 };
+export const HASTY = { event_retry_delays: [], timeout: '6s', breaker_failures: 1000 };
 
 const hooked = ({ webhook = HASTY, plugins, ...config }) => ({
   plugins: { 'upstream-webhook': webhook, ...plugins }, ...config,
