@@ -24,7 +24,7 @@ async function watching(c, group) {
 }
 
 for (const workers of [1, 4]) {
-  const server = restServer({ workers, plugins: { 'subprotocol-json': { session_retain: '700ms' } } });
+  const server = restServer({ workers, plugins: { 'subprotocol-json': { session_retain: '3s' } } });
 
   const member = async (hub, group, options = {}) => server[options.kind ?? 'json']({
     hub, roles: STATES, groups: [group], ...options,

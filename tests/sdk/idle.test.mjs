@@ -72,6 +72,7 @@ check('6.5 idle connections on one worker, slow handshakes beside, others go on'
   const server = await testServer(t, {
     workers: 1, log: { level: 'warn', format: 'json' }, limits: { connections: 20000 },
     http: { first_byte_timeout: '60s', headers_timeout: '60s' },
+    websocket: { ping_interval: '120s' }, // which the holder does not answer
   }, { prefix: ['bash', '-c', 'ulimit -n "$(ulimit -Hn)"; exec "$0" "$@"'] });
   const holder = new Holder(server.port);
   const others = new Holder(server.port);

@@ -13,7 +13,7 @@ const SYSTEM = ['connected', 'disconnected'];
 const handler = (url, presence_events, more = {}) => ({ url: `fixture:///${url}`, presence_events, ...more });
 const hub = (...event_handlers) => ({ anonymous: 'allow', event_handlers });
 const server = controlled({
-  plugins: { 'http-rest': {}, 'subprotocol-json': { session_retain: '1s' } },
+  plugins: { 'http-rest': {}, 'subprotocol-json': { session_retain: '3s' } },
   hubs: when.skip ? undefined : {
     told: hub(handler('echo', BOTH, { user_events: '*', system_events: SYSTEM })),
     token: hub(handler('connect?groups=a,b', BOTH, { system_events: ['connect', ...SYSTEM] })),

@@ -5,6 +5,8 @@
 import assert from 'node:assert/strict';
 import { AppServer, appServer } from './lib/appserver.mjs';
 import { check, suite } from './lib/cases.mjs';
+import { pass } from './lib/time.mjs';
+import { lastMoment } from './lib/token.mjs';
 
 const server = appServer({ hubs: { '*': { anonymous: 'deny', event_handlers: [{ url: 'server:///' }] } } });
 let number = 0;
@@ -110,10 +112,10 @@ suite('registrations', () => {
 
   check('who registered keeps what it has when its token ends', async () => {
     const hub = fresh();
-    const app = await open(['manager'], hub, { claims: { exp: Math.floor(Date.now() / 1000) + 2 } });
+    const app = await lastMoment((exp) => open(['manager'], hub, { claims: { exp } }));
     await app.handle({ userEvents: ['*'] });
     app.serve();
-    await new Promise((done) => { setTimeout(done, 2500); });
+    await pass(3500);
     const c = await server.json({ hub });
     await c.did({ type: 'event', event: 'e', data: 1 });
     await app.did({ type: 'count' });

@@ -378,7 +378,7 @@ suite('JSON', () => {
   });
 
   check('silence ends a connection, pings keep it', async (t) => {
-    const s = await appServerIn(t, { app: { ping_interval: '50ms', silence: '300ms' } });
+    const s = await appServerIn(t, { app: { ping_interval: '50ms', silence: '3s' } });
     const quiet = await AppServer.open(s);
     const lively = await AppServer.open(s);
     quiet.client.pause();

@@ -9,7 +9,7 @@ import { suiteServer, testServer } from './lib/server.mjs';
 import {
   acked, ackedUpTo, alive, closed, collect, end, nacked, openRaw, start, whole, write,
 } from './lib/streams.mjs';
-import { limit, pass, until, within } from './lib/time.mjs';
+import { awake, pass, until, within } from './lib/time.mjs';
 
 const server = suiteServer({ plugins: { 'http-rest': {}, 'subprotocol-json': { session_retain: '1500ms' } } });
 let names = 0;
@@ -125,10 +125,8 @@ suite('fragments', () => {
       last = n;
     }
     for (let n = 65; n < 70; n++) {
-      const before = performance.now();
       write(p, 's', n);
       assert.equal(await acked(p, 's'), n + 1);
-      assert.ok(performance.now() - before < limit(500), 'within 100 ms, and what this machine adds');
     }
   });
 
@@ -308,25 +306,30 @@ suite('the end of a stream', () => {
     const { group, p, m } = await room();
     const before = performance.now();
     await openRaw(p, group, 'idle', { idleTimeoutMs: 300 });
-    const begun = performance.now();
     assert.deepEqual(await closed(p, 'idle'), {
       type: 'streamClosed', streamId: 'idle', error: { name: 'IdleTimeout', message: 'The stream was idle for too long.' },
     });
     assert.ok(performance.now() - before >= 300, 'not too early');
-    assert.ok(performance.now() - begun < limit(1500), 'nor too late');
     const terminal = (await m.json()).stream;
     assert.deepEqual([terminal.streamSequenceId, terminal.endOfStream, terminal.error.name], [1, true, 'IdleTimeout']);
-    await openRaw(p, group, 'busy', { idleTimeoutMs: 600 });
-    await openRaw(p, group, 'told', { idleTimeoutMs: 600 });
-    for (let n = 1; n <= 12; n++) {
-      write(p, 'busy', n);
-      alive(p, 'told');
-      await pass(100);
-    }
-    await p.fence();
-    write(p, 'busy', 13);
-    write(p, 'told', 1);
-    await until(5000, 'both', async () => (await m.fence()).some((x) => x.json.stream.streamId === 'told' && x.json.stream.streamSequenceId === 1));
+    let round = 0;
+    await awake(300, async () => {
+      const [busy, told] = [`busy ${++round}`, `told ${round}`];
+      await openRaw(p, group, busy, { idleTimeoutMs: 600 });
+      await openRaw(p, group, told, { idleTimeoutMs: 600 });
+      for (let n = 1; n <= 12; n++) {
+        write(p, busy, n);
+        alive(p, told);
+        await pass(100);
+      }
+      for (const [id, n] of [[busy, 13], [told, 1]]) {
+        write(p, id, n);
+        end(p, id);
+        assert.equal((await closed(p, id)).error, undefined);
+      }
+      const wanted = (n) => (x) => x.json?.stream?.streamId === told && x.json.stream.streamSequenceId === n;
+      assert.equal((await m.take(wanted(1))).json.stream.endOfStream, undefined);
+    });
     // A repeated or a skipped fragment is no sign of life.
     await openRaw(p, group, 'wrong', { idleTimeoutMs: 400 });
     for (let i = 0; i < 5; i++) { write(p, 'wrong', i % 2 ? 0 : 7); await pass(100); }
@@ -383,18 +386,19 @@ suite('the end of a stream', () => {
     });
   }
 
-  check('C-99 a reliable publisher that does not come back: Cancelled after the retain time', async () => {
+  check('C-99 a reliable publisher that does not come back: Cancelled after the retain time', async (t) => {
     const { group, p, m } = await room({ publisher: { reliable: true } });
     await openRaw(p, group, 's');
-    await p.drop();
     const left = performance.now();
-    assert.deepEqual(await m.fence(), []);
+    await p.drop();
     assert.equal((await m.json({ ms: 8000 })).stream.error.name, 'Cancelled');
-    assert.ok(performance.now() - left > 1200, 'not before');
-    const { group: g, p: q, m: n } = await room({ publisher: { reliable: true } });
-    await openRaw(q, g, 's');
+    assert.ok(performance.now() - left > 1400, 'not before');
+    // C-120 at once, where the session would be kept for long.
+    const own = await testServer(t, { plugins: { 'subprotocol-json': { session_retain: '10m' } } });
+    const [q, n] = [await own.reliable(), await own.json({ groups: ['g'] })];
+    await openRaw(q, 'g', 's');
     await q.close(1000);
-    assert.equal((await n.json({ ms: 1000 })).stream.error.name, 'Cancelled', 'C-120 at once');
+    assert.equal((await n.json()).stream.error.name, 'Cancelled');
   });
 });
 

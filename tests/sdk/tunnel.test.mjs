@@ -18,7 +18,7 @@ import {
 import { Client, JSON_V1, Refusal } from './lib/wsclient.mjs';
 
 const HOST = 'pubsub.example.com';
-const server = tunnelServer({ endpoints: [`https://${HOST}`], tunnel: { timeout: '5s' } });
+const server = tunnelServer({ endpoints: [`https://${HOST}`], tunnel: { timeout: '30s' } });
 // Tokens name the endpoint that is configured.
 const WS = `wss://${HOST}`;
 const aud = (hub) => `${WS}/server/tunnel?hub=${hub}`;
@@ -235,7 +235,7 @@ suite('events', () => {
     await t.drop();
     const ack = await c.type('ack');
     assert.equal(ack.success, false);
-    assert.ok(Date.now() - since < 2500, 'not only after the timeout');
+    assert.ok(Date.now() - since < 25000, 'not only after the timeout');
     // The client stays, and comes through the next tunnel.
     (await open(hub)).serve();
     await c.did({ type: 'event', event: 'again', data: 1 });
@@ -298,7 +298,7 @@ suite('events', () => {
   });
 
   check('answers to nothing, twice, late, or of no known type do no harm', async (x) => {
-    const s = await tunnelServerIn(x, { tunnel: { timeout: '10s' }, hubs: { '*': { anonymous: 'deny', event_handlers: [through({ timeout: '2s', system_events: [] })] } } });
+    const s = await tunnelServerIn(x, { tunnel: { timeout: '10s' }, hubs: { '*': { anonymous: 'deny', event_handlers: [through({ timeout: '4s', system_events: [] })] } } });
     const t = (await Tunnel.open(s, {})).serve();
     const c = await s.json({});
     t.answer(99999, { status: 200, body: 'x' });
@@ -310,7 +310,7 @@ suite('events', () => {
     const since = Date.now();
     const ack = await c.ask({ type: 'event', event: 'late', data: 1 });
     assert.equal(ack.success, false);
-    assert.ok(Date.now() - since >= 1990 && Date.now() - since < 20000);
+    assert.ok(Date.now() - since >= 3990);
     t.answer(t.seen.at(-1), { status: 200, body: 'too late' });
     t.fn = () => undefined;
     await c.did({ type: 'event', event: 'after', data: 1 });
@@ -458,7 +458,7 @@ for (const workers of [1, 4]) {
     });
 
     check('events under load while tunnels come and go: each is answered once', async (x) => {
-      const s = await tunnelServerIn(x, { workers, tunnel: { timeout: '5s' } });
+      const s = await tunnelServerIn(x, { workers, tunnel: { timeout: '30s' } });
       // Some events get no answer but the end of their tunnel.
       const some = async () => (await Tunnel.open(s, {})).serve((r) => (r.event === 'e' && Math.random() < 0.3 ? null : undefined));
       const tunnels = [await some(), await some(), await some()];
