@@ -267,11 +267,20 @@ number() {
 bench() {
   expected=$1 status=0
   shift
-  "$ctl" bench "$@" --json "$where" --warmup 0s --duration 200ms \
+  "$ctl" bench "$@" --json "$where" --warmup 0s --duration "$duration" \
     >"$work/bench.json" 2>"$work/bench.log" || status=$?
   [ "$status" = "$expected" ] ||
     fail "bench $*: $status, $(cat "$work/bench.json" "$work/bench.log")"
 }
+# figures: whether the last run has any
+figures() {
+  [ "$(number received)" -gt 0 ] || return 1
+  for name in published delivered roundtrips; do
+    grep -q "\"${name}_per_second\":" "$work/bench.json" || continue
+    [ "$(number ${name}_per_second)" -gt 0 ] || return 1
+  done
+}
+duration=200ms
 # Something that is no server of ours: it needs no key.
 mkfifo "$work/open" "$work/port"
 "${ctl%/*}/tests/bench/relay" 4 <"$work/open" >"$work/port" \
@@ -286,14 +295,15 @@ for protocol in simple json reliable raw; do
   for scenario in "fanout --subscribers 10 --publishers 2 --window 4" \
     "fanout --subscribers 5 --rate 100 --size 5000" \
     "groups --groups 5 --members 3" "roundtrips --connections 5 --depth 2"; do
-    # shellcheck disable=SC2086
-    bench 0 $scenario --protocol $protocol --pid "$loaded"
-    grep -q '"verdict":"ok"' "$work/bench.json" || fail "$scenario: no verdict"
-    for name in published delivered roundtrips; do
-      grep -q "\"${name}_per_second\":" "$work/bench.json" || continue
-      [ "$(number ${name}_per_second)" -gt 0 ] || fail "$scenario: $name"
+    # A machine that stood still meanwhile has nothing to show: once more then.
+    for duration in 200ms 2s 20s; do
+      # shellcheck disable=SC2086
+      bench 0 $scenario --protocol $protocol --pid "$loaded"
+      ! figures || break
     done
-    [ "$(number received)" -gt 0 ] || fail "$scenario: nothing received"
+    duration=200ms
+    grep -q '"verdict":"ok"' "$work/bench.json" || fail "$scenario: no verdict"
+    figures || fail "$scenario: $(cat "$work/bench.json")"
     same "$(number received)" "$(number expected)"
     for name in lost duplicated reordered corrupted refused closed; do
       same "$(number $name)" 0
@@ -314,7 +324,7 @@ relay_pid=
 where=--connection=$connection
 bench 1 fanout --protocol raw
 grep -q "HTTP 404" "$work/bench.log" || fail "raw spoke to a server of ours"
-"$ctl" bench fanout --subscribers 5 --warmup 0s --duration 100ms \
+"$ctl" bench fanout --subscribers 5 --warmup 0s --duration 2s \
   --connection "$connection" | grep -q "verdict .*ok: [1-9]" ||
   fail "bench in words"
 
@@ -334,7 +344,7 @@ bench 1 fanout --subscribers 2 --token "$1" --protocol simple
 set -- $("$ctl" token --connection "$connection" --hub bench \
   --role webpubsub.joinLeaveGroup --role webpubsub.sendToGroup)
 "$ctl" bench fanout --subscribers 2 --token "$1" --connection "$connection" \
-  --json --rate 100 --warmup 0s --duration 1s >"$work/bench.json" &
+  --json --rate 100 --warmup 0s --duration 5s >"$work/bench.json" &
 bench_pid=$!
 while kill -0 "$bench_pid" 2>"$work/kill.log"; do
   "$ctl" send bench g0 "from somewhere else" --connection "$connection" ||

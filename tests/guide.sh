@@ -75,10 +75,19 @@ fi
 # ---- blocks ----
 
 # The guide's port may be somebody's.
-port=$(python3 -c 'import socket
-s = socket.socket()
-s.bind(("127.0.0.1", 0))
-print(s.getsockname()[1])')
+# The server is started several times on one port. Of those that the kernel
+# gives to outgoing connections any may be taken meanwhile.
+port=$(python3 -c 'import random, socket
+first = int(open("/proc/sys/net/ipv4/ip_local_port_range").read().split()[0])
+while True:
+    port = random.randrange(1024, max(first, 2048))
+    with socket.socket() as s:
+        try:
+            s.bind(("127.0.0.1", port))
+            break
+        except OSError:
+            pass
+print(port)')
 
 awk -v dir="$work/blocks" '
   /^<!-- .* -->$/ { kind = $0; gsub(/^<!-- | -->$/, "", kind); next }

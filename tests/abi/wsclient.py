@@ -7,7 +7,7 @@ import socket
 import struct
 import subprocess
 
-DEADLINE = 20 * int(os.environ.get("SDK_SLOW", "1"))
+DEADLINE = 60 * int(os.environ.get("SDK_SLOW", "1"))
 
 
 class Closed(Exception):
