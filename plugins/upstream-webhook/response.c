@@ -144,7 +144,7 @@ bool response_header(struct response *r, struct wps_str line)
   name = (struct wps_str){line.ptr, (size_t)(colon - line.ptr)};
   value.ptr = colon + 1;
   value.len = line.len - name.len - 1;
-  take(r, str_trim(name), str_trim(value));
+  take(r, str_strip(name), str_strip(value));
   r->no_memory = out_of_memory(r);
   return !r->no_memory;
 }

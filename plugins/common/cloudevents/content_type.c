@@ -25,7 +25,7 @@ uint32_t content_type_read(struct wps_str type)
 
   if (semicolon != NULL)
     type.len = (size_t)(semicolon - type.ptr);
-  type = str_trim(type);
+  type = str_strip(type);
   if (type.len == 0)
     return WPS_DATA_BINARY;
   if (str_equal_fold(type, STR("text/plain")))

@@ -107,7 +107,7 @@ int request_header(struct request *r, struct wps_str name, struct wps_str value,
 
   text_add_str(&r->head, name);
   text_add(&r->head, "", 1);
-  if (put_value(&r->head, str_trim(value), utf8) != WPS_OK) {
+  if (put_value(&r->head, str_strip(value), utf8) != WPS_OK) {
     r->head.len = mark;
     return WPS_EINVAL;
   }

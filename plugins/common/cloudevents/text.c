@@ -116,7 +116,7 @@ static bool is_blank(char c)
   return c == ' ' || c == '\t';
 }
 
-struct wps_str str_trim(struct wps_str s)
+struct wps_str str_strip(struct wps_str s)
 {
   while (s.len > 0 && is_blank(*s.ptr)) {
     s.ptr++;
@@ -138,7 +138,7 @@ bool str_next_part(struct wps_str *list, struct wps_str *part)
   part->len = comma != NULL ? (size_t)(comma - list->ptr) : list->len;
   list->ptr += part->len + (comma != NULL);
   list->len -= part->len + (comma != NULL);
-  *part = str_trim(*part);
+  *part = str_strip(*part);
   return true;
 }
 

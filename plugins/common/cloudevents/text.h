@@ -37,7 +37,7 @@ bool str_equal(struct wps_str a, struct wps_str b);
 bool str_equal_fold(struct wps_str a, struct wps_str b); /* ASCII */
 bool str_prefix_fold(struct wps_str s, struct wps_str prefix);
 /* Without blanks and tabs around it. */
-struct wps_str str_trim(struct wps_str s);
+struct wps_str str_strip(struct wps_str s);
 /* The next part of a list with commas, trimmed; false at its end. */
 bool str_next_part(struct wps_str *list, struct wps_str *part);
 
