@@ -25,7 +25,7 @@ static void take_state(struct server_service *s, const struct wps_event *event,
   if (c->state.ptr == NULL)
     return;
   if (c->state.len > STATE_MAX || !is_line(c->state)) {
-    wps->log->write(s->self, NULL, WPS_LOG_WARN,
+    wps->log->write(s->peers.self, NULL, WPS_LOG_WARN,
                     "hub %.*s, connection %.*s: the state of the answer has "
                     "more than 16 KiB, or control characters: ignored",
                     STR_ARG(event->hub), STR_ARG(event->conn));

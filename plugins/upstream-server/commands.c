@@ -28,7 +28,7 @@ static void ack(struct server *server, struct wps_conn *conn, uint32_t ack_id,
   notice.kind = NOTICE_ACK;
   notice.ack_id = ack_id;
   if (server_notify(server, conn, &notice) == WPS_ENOMEM)
-    server_end(server, conn, 1013, STR("out of memory"));
+    peer_end(&server->peer, conn, 1013, STR("out of memory"));
 }
 
 static void ack_success(struct server *server, struct wps_conn *conn,
@@ -98,7 +98,8 @@ static struct running *running_new(struct server *server,
 
   if (r == NULL)
     return NULL;
-  r->server = server_ref(server);
+  peer_ref(&server->peer);
+  r->server = server;
   r->kind = c->kind;
   r->ack_id = c->ack_id;
   r->blocks = blocks;
@@ -117,7 +118,7 @@ static void running_over(struct running *r)
 
 static void running_free(struct running *r)
 {
-  server_unref(r->server);
+  peer_unref(&r->server->peer);
   free(r);
 }
 
@@ -160,7 +161,7 @@ static void ended(void *arg, int status, uint64_t clients)
 {
   struct running *r = arg;
   struct server *server = r->server;
-  struct wps_conn *conn = wps->conn->find(server->ref);
+  struct wps_conn *conn = wps->conn->find(server->peer.ref);
 
   if (conn == NULL) {
     running_free(r);
@@ -184,7 +185,7 @@ static void published(struct wps_conn *none, void *arg, uint64_t tag,
 {
   struct running *r = arg;
   struct server *server = r->server;
-  struct wps_conn *conn = wps->conn->find(server->ref);
+  struct wps_conn *conn = wps->conn->find(server->peer.ref);
 
   (void)none, (void)tag;
   if (conn != NULL) {
@@ -202,7 +203,7 @@ static struct wps_target target_of(const struct server *server,
 {
   struct wps_target t = {.struct_size = sizeof(t),
                          .kind = to,
-                         .hub = str_of(server->name),
+                         .hub = str_of(server->peer.name),
                          .excluded = c->excluded.items,
                          .excluded_count = c->excluded.count};
 
@@ -277,8 +278,8 @@ int command_send(struct server *server, const struct server_command *c,
   else if (r == NULL)
     rc = WPS_ENOMEM;
   else
-    rc = begun(wps->hub->publish(server->service->self, NULL, msg, &target,
-                                 published, r, 0),
+    rc = begun(wps->hub->publish(server->service->peers.self, NULL, msg,
+                                 &target, published, r, 0),
                r);
   if (msg != NULL)
     wps->message->unref(msg);
@@ -296,7 +297,7 @@ int command_close(struct server *server, const struct server_command *c,
   (void)why;
   if (r == NULL)
     return WPS_ENOMEM;
-  return begun(wps->hub->command_close(server->service->self, &target,
+  return begun(wps->hub->command_close(server->service->peers.self, &target,
                                        CLOSE_NORMAL, c->reason, ended, r),
                r);
 }
@@ -310,7 +311,8 @@ int command_count(struct server *server, const struct server_command *c,
   (void)why;
   if (r == NULL)
     return WPS_ENOMEM;
-  return begun(wps->hub->count(server->service->self, &target, ended, r), r);
+  return begun(wps->hub->count(server->service->peers.self, &target, ended, r),
+               r);
 }
 
 /* "'it''s' in groups" */
@@ -342,10 +344,10 @@ int command_contains(struct server *server, const struct server_command *c,
     return rc;
   target.filter = filter;
   r = running_new(server, c, true);
-  rc =
-      r == NULL
-          ? WPS_ENOMEM
-          : begun(wps->hub->count(server->service->self, &target, ended, r), r);
+  rc = r == NULL ? WPS_ENOMEM
+                 : begun(wps->hub->count(server->service->peers.self, &target,
+                                         ended, r),
+                         r);
   wps->hub->filter_unref(filter);
   return rc;
 }
@@ -355,7 +357,7 @@ int command_join(struct server *server, const struct server_command *c,
 {
   struct wps_target target = target_of(server, c, to);
   struct running *r = running_new(server, c, true);
-  struct wps_instance *self = server->service->self;
+  struct wps_instance *self = server->service->peers.self;
   bool join = c->kind == COMMAND_ADD_CLIENT || c->kind == COMMAND_ADD_USER;
 
   (void)why;
@@ -379,7 +381,7 @@ int command_permission(struct server *server, const struct server_command *c,
     return WPS_ENOMEM;
   return begun(
       wps->hub->command_permission(
-          server->service->self, &target,
+          server->service->peers.self, &target,
           c->kind == COMMAND_GRANT ? WPS_OP_GRANT : WPS_OP_REVOKE,
           c->permission == PERMIT_SEND ? WPS_ACT_PUBLISH : WPS_ACT_JOIN,
           c->group, ended, r),
@@ -390,7 +392,7 @@ int command_permission(struct server *server, const struct server_command *c,
 
 static int done_now(struct server *server, const struct server_command *c)
 {
-  struct wps_conn *conn = wps->conn->find(server->ref);
+  struct wps_conn *conn = wps->conn->find(server->peer.ref);
 
   if (conn != NULL)
     ack_success(server, conn, c->ack_id);
@@ -437,6 +439,25 @@ static bool may_handle(const struct server *server,
   return c->groups.count > 0 || c->system_events == 0;
 }
 
+/* Errors: ELIMIT, ENOMEM, ECLOSED. */
+static int add_registration(struct server *server, struct registration *r)
+{
+  struct offer *before = server->offer, *fresh;
+  int rc = offer_make(before, r, &fresh);
+
+  if (rc != WPS_OK)
+    return rc;
+  rc = peer_offer(&server->peer, &fresh->base);
+  if (rc != WPS_OK) {
+    peer_offer_unref(&fresh->base);
+    return rc;
+  }
+  server->offer = fresh;
+  if (before != NULL)
+    peer_offer_unref(&before->base);
+  return WPS_OK;
+}
+
 int command_handle(struct server *server, const struct server_command *c,
                    uint32_t to, struct refusal *why)
 {
@@ -450,10 +471,12 @@ int command_handle(struct server *server, const struct server_command *c,
   rc = registration_new(c, &r, sentence, sizeof(sentence));
   if (rc == WPS_EINVAL)
     return refuse(why, STR("BadRequest"), sentence);
-  if (rc == WPS_OK)
-    rc = servers_register(server, r);
-  else if (rc == WPS_ELIMIT)
+  if (rc == WPS_ELIMIT)
     return refuse(why, STR("LimitExceeded"), sentence);
+  if (rc != WPS_OK)
+    return rc;
+  rc = add_registration(server, r);
+  registration_unref(r);
   if (rc == WPS_ELIMIT)
     return refuse(why, STR("LimitExceeded"), "there are 256 registrations");
   return rc == WPS_OK ? done_now(server, c) : rc;

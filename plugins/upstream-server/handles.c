@@ -52,7 +52,7 @@ int registration_new(const struct server_command *c, struct registration **out,
   r = calloc(1, sizeof(*r));
   if (r == NULL)
     return WPS_ENOMEM;
-  list_init(&r->node);
+  atomic_init(&r->refs, 1);
   r->id = c->registration;
   r->events = c->system_events;
   if (c->user_events.count > 0)
@@ -65,15 +65,23 @@ int registration_new(const struct server_command *c, struct registration **out,
   if (rc == WPS_OK && c->filter.len > 0)
     rc = wps->hub->filter(c->filter, &r->filter, why, why_size);
   if (rc != WPS_OK) {
-    registration_free(r);
+    registration_unref(r);
     return rc;
   }
   *out = r;
   return WPS_OK;
 }
 
-void registration_free(struct registration *r)
+struct registration *registration_ref(struct registration *r)
 {
+  atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+  return r;
+}
+
+void registration_unref(struct registration *r)
+{
+  if (atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1)
+    return;
   if (r->filter != NULL)
     wps->hub->filter_unref(r->filter);
   command_room_clear(&r->room);
@@ -108,4 +116,55 @@ bool registration_takes(const struct registration *r,
   if ((event->type & OF_GROUPS) != 0 && !names_group(r, event->group))
     return false;
   return r->filter == NULL || wps->event->matches(event, r->filter);
+}
+
+/* ---- all of a server ---- */
+
+static void offer_free(struct peer_offer *base)
+{
+  struct offer *o = LIST_ITEM(base, struct offer, base);
+
+  for (size_t i = 0; i < o->count; i++)
+    registration_unref(o->items[i]);
+  free(o);
+}
+
+static void offer_add(struct offer *o, struct registration *r)
+{
+  o->items[o->count++] = registration_ref(r);
+  o->base.events |= r->events;
+}
+
+int offer_make(const struct offer *old, struct registration *r,
+               struct offer **out)
+{
+  size_t count = old != NULL ? old->count : 0;
+  struct offer *o = calloc(1, sizeof(*o) + (count + 1) * sizeof(r));
+
+  if (o == NULL)
+    return WPS_ENOMEM;
+  atomic_init(&o->base.refs, 1);
+  o->base.free = offer_free;
+  for (size_t i = 0; i < count; i++)
+    if (old->items[i]->id != r->id)
+      offer_add(o, old->items[i]);
+  if (r->events != 0)
+    offer_add(o, r);
+  if (o->count > REGISTRATIONS_MAX) {
+    offer_free(&o->base);
+    return WPS_ELIMIT;
+  }
+  *out = o;
+  return WPS_OK;
+}
+
+const struct registration *offer_match(const struct peer_offer *offer,
+                                       const struct wps_event *event)
+{
+  const struct offer *o = LIST_ITEM(offer, const struct offer, base);
+
+  for (size_t i = 0; i < o->count; i++)
+    if (registration_takes(o->items[i], event))
+      return o->items[i];
+  return NULL;
 }

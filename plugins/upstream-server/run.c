@@ -178,9 +178,11 @@ static void look_at_room(struct server *server, struct wps_conn *conn)
   wps->conn->hold(conn, over);
 }
 
+/* An ack that there was no memory for has ended the server. */
 static bool may_begin(const struct server *server)
 {
-  return !server->busy && !atomic_load(&server->full);
+  return !server->busy && !atomic_load(&server->peer.full) &&
+         peer_alive(&server->peer);
 }
 
 static void run_waiting(struct server *server, struct wps_conn *conn,
@@ -260,8 +262,8 @@ int run_frame(struct server *server, struct wps_conn *conn,
   int rc = server->codec->read(frame, &room, &c, &why);
 
   if (rc == WPS_EPROTO || (rc == WPS_EINVAL && c.ack_id == 0)) {
-    server_end(server, conn, 1007,
-               STR("The message is no valid message of the protocol."));
+    peer_end(&server->peer, conn, 1007,
+             STR("The message is no valid message of the protocol."));
     rc = WPS_OK;
   } else if (rc == WPS_EINVAL && is_answer(&c)) {
     event_answered_badly(server, c.ack_id, why);

@@ -5,6 +5,7 @@
 
 #include <webpubsub/host.h>
 
+#include "plugins/common/cloudevents/text.h"
 #include "plugins/upstream-server/server.h"
 
 struct tap {
@@ -43,7 +44,7 @@ static void heard(void *arg, struct wps_message *msg)
   const struct wps_message_info *info = wps->message->info(msg);
   struct tap *tap = arg;
   struct server *server = tap->server;
-  struct wps_conn *conn = wps->conn->find(server->ref);
+  struct wps_conn *conn = wps->conn->find(server->peer.ref);
   struct server_notice notice = {.kind = NOTICE_MESSAGE,
                                  .group = {tap->group, tap->len},
                                  .from_user = info->user,
@@ -75,9 +76,8 @@ int taps_add(struct server *server, struct wps_str group)
   tap->server = server;
   tap->len = group.len;
   memcpy(tap->group, group.ptr, group.len);
-  rc = wps->hub->tap(s->self,
-                     (struct wps_str){server->name, strlen(server->name)},
-                     group, heard, tap, &tap->ear);
+  rc = wps->hub->tap(s->peers.self, str_of(server->peer.name), group, heard,
+                     tap, &tap->ear);
   if (rc != WPS_OK) {
     free(tap);
     return rc;

@@ -95,16 +95,11 @@ static void handle(void *inst, void *wstate, struct wps_request *req,
 
   (void)wstate;
   how.arg = (void *)(uintptr_t)codec;
-  if (!azure_hub_ok(wps->request->hub(req)))
-    wps->reply->fail(reply, WPS_EINVAL, STR("`hub` names no hub"));
-  else if (codec == NULL)
+  if (codec == NULL && azure_hub_ok(wps->request->hub(req)))
     wps->reply->fail(reply, WPS_EINVAL,
                      STR("the subprotocols are `json` and `protobuf`"));
-  else if (!servers_have_room(s))
-    wps->reply->fail(reply, WPS_ELIMIT,
-                     STR("there are `max_connections` application servers"));
   else
-    wps->conn->accept(s->self, reply, &how);
+    peers_accept(&s->peers, req, reply, &how);
 }
 
 static const struct wps_http_route route = {
@@ -120,17 +115,20 @@ static const struct wps_http_route route = {
 
 static void destroy(void *inst)
 {
-  servers_free(inst);
-  free(inst);
+  struct server_service *s = inst;
+
+  peers_free(&s->peers);
+  free(s);
 }
 
 static void read_options(struct server_service *s, const struct wps_config *cfg)
 {
   s->timeout_ms = (uint64_t)wps->config->get_int(cfg, "timeout");
   s->decision_ms = (uint64_t)wps->config->get_int(cfg, "decision_timeout");
-  s->max_connections = (size_t)wps->config->get_int(cfg, "max_connections");
+  s->peers.max_connections =
+      (size_t)wps->config->get_int(cfg, "max_connections");
   s->max_groups = (size_t)wps->config->get_int(cfg, "max_groups");
-  s->max_pending = (uint32_t)wps->config->get_int(cfg, "max_pending");
+  s->peers.max_pending = (uint32_t)wps->config->get_int(cfg, "max_pending");
   s->queue = (size_t)wps->config->get_int(cfg, "queue");
   s->ping_ms = (uint32_t)wps->config->get_int(cfg, "ping_interval");
   s->silence_ms = (uint32_t)wps->config->get_int(cfg, "silence");
@@ -145,8 +143,7 @@ static int create(struct wps_instance *self, const struct wps_config *cfg,
   (void)old;
   if (s == NULL)
     return WPS_ENOMEM;
-  s->self = self;
-  servers_init(s);
+  peers_init(&s->peers, &server_peers_ops, self);
   read_options(s, cfg);
   rc = wps->http->route(self, &route);
   if (rc != WPS_OK) {
@@ -161,7 +158,9 @@ static int create(struct wps_instance *self, const struct wps_config *cfg,
 
 static void drain(void *inst, struct wps_reply *reply)
 {
-  servers_drain(inst, reply);
+  struct server_service *s = inst;
+
+  peers_drain(&s->peers, reply);
 }
 
 /* ---- events ---- */
@@ -176,8 +175,10 @@ static void deliver(void *inst, void *wstate, const struct wps_handler *handler,
 static bool wants(void *inst, void *wstate, const struct wps_handler *handler,
                   const struct wps_event *event)
 {
+  struct server_service *s = inst;
+
   (void)wstate, (void)handler;
-  return servers_want(inst, event);
+  return peers_want(&s->peers, event);
 }
 
 static int check(const struct wps_config *cfg)

@@ -24,28 +24,10 @@ struct wps_frame *tunnel_frame(const struct tunnel_message *m)
   return frame;
 }
 
-int tunnel_send(struct tunnel *t, struct wps_conn *conn,
-                struct wps_frame *frame)
-{
-  int rc = wps->conn->send(conn, frame);
-
-  t->sent_us = wps->worker->now_us(t->worker);
-  if (rc == WPS_EAGAIN)
-    atomic_store(&t->full, true);
-  return rc;
-}
-
 int tunnel_send_message(struct tunnel *t, struct wps_conn *conn,
                         const struct tunnel_message *m)
 {
-  struct wps_frame *frame = tunnel_frame(m);
-  int rc = WPS_ENOMEM;
-
-  if (frame != NULL) {
-    rc = tunnel_send(t, conn, frame);
-    wps->message->frame_unref(frame);
-  }
-  return rc;
+  return peer_send_new(&t->peer, conn, tunnel_frame(m));
 }
 
 /* The client of the official packages takes silence for a dead connection; a
@@ -56,7 +38,7 @@ static void look_at_idleness(struct wps_conn *conn, void *arg)
   struct tunnel *t = arg;
   int64_t span_us = (int64_t)t->service->idle_status_ms * 1000, left_us;
 
-  left_us = t->sent_us + span_us - wps->worker->now_us(t->worker);
+  left_us = t->peer.sent_us + span_us - wps->worker->now_us(t->peer.worker);
   if (left_us <= 0) {
     tunnel_send_message(t, conn, &status);
     left_us = span_us;
@@ -67,21 +49,9 @@ static void look_at_idleness(struct wps_conn *conn, void *arg)
 
 /* ---- beginning and end ---- */
 
-static struct tunnel *tunnel_new(struct tunnel_service *s,
-                                 struct wps_conn *conn, struct wps_str hub)
+void tunnel_free(struct peer *p)
 {
-  struct tunnel *t = calloc(1, sizeof(*t));
-
-  if (t == NULL)
-    return NULL;
-  atomic_init(&t->refs, 1);
-  t->service = s;
-  t->ref = wps->conn->ref(conn);
-  t->worker = wps->conn->worker(conn);
-  t->sent_us = wps->worker->now_us(t->worker);
-  list_init(&t->rest);
-  azure_lower(t->name, hub);
-  return t;
+  free(LIST_ITEM(p, struct tunnel, peer));
 }
 
 static int greet(struct tunnel *t, struct wps_conn *conn)
@@ -99,53 +69,37 @@ static int open_peer(void *inst, struct wps_conn *conn,
                      const struct wps_hello *hello, void **state)
 {
   struct tunnel_service *s = inst;
-  struct wps_str hub = wps->request->hub(hello->req);
-  struct tunnel *t;
+  struct tunnel *t = calloc(1, sizeof(*t));
   int rc;
 
-  if (!azure_hub_ok(hub))
-    return WPS_EINVAL;
-  t = tunnel_new(s, conn, hub);
   if (t == NULL)
     return WPS_ENOMEM;
+  peer_init(&t->peer, &s->peers, conn, wps->request->hub(hello->req));
+  t->service = s;
+  list_init(&t->rest);
   rc = greet(t, conn);
-  if (rc != WPS_OK)
-    goto fail;
-  rc = tunnels_add(t);
-  if (rc != WPS_OK)
-    goto fail;
+  if (rc == WPS_OK)
+    rc = peer_open(&t->peer);
+  if (rc != WPS_OK) {
+    peer_unref(&t->peer);
+    return rc;
+  }
   if (s->idle_status_ms > 0)
     wps->conn->timer_start(conn, s->idle_status_ms, 0, look_at_idleness, t);
-  wps->log->write(s->self, conn, WPS_LOG_INFO, "a tunnel for the hub %s",
-                  t->name);
+  wps->log->write(s->peers.self, conn, WPS_LOG_INFO, "a tunnel for the hub %s",
+                  t->peer.name);
   *state = t;
   return WPS_OK;
-
-fail:
-  tunnel_unref(t);
-  return rc;
-}
-
-void tunnel_end(struct tunnel *t, struct wps_conn *conn, uint16_t code,
-                struct wps_str reason)
-{
-  tunnels_leave(t);
-  wps->conn->close(conn, code, reason);
 }
 
 static void close_peer(struct wps_conn *conn, void *state, uint16_t code,
                        struct wps_str reason)
 {
   struct tunnel *t = state;
-  struct tunnel_service *s = t->service;
 
   (void)conn, (void)code, (void)reason;
-  t->closed = true;
-  tunnels_leave(t);
-  event_fail_all(t);
   rest_free_all(t);
-  tunnel_unref(t);
-  tunnels_closed(s);
+  peer_closed(&t->peer);
 }
 
 /* ---- frames ---- */
@@ -158,12 +112,13 @@ static int frame(struct wps_conn *conn, void *state, uint32_t opcode,
   int rc;
 
   if (opcode != WPS_BINARY) {
-    tunnel_end(t, conn, 1003, STR("Only binary messages are allowed."));
+    peer_end(&t->peer, conn, 1003, STR("Only binary messages are allowed."));
     return WPS_OK;
   }
   rc = tunnel_message_read(data, &in);
   if (rc == WPS_EPROTO) {
-    tunnel_end(t, conn, 1007, STR("The message is no valid tunnel message."));
+    peer_end(&t->peer, conn, 1007,
+             STR("The message is no valid tunnel message."));
     return WPS_OK;
   }
   if (rc != WPS_OK)
@@ -180,7 +135,7 @@ static void drained(struct wps_conn *conn, void *state)
 {
   struct tunnel *t = state;
 
-  atomic_store(&t->full, false);
+  peer_drained(&t->peer);
   rest_go_on(t, conn);
 }
 

@@ -31,7 +31,7 @@ static void request_free(struct rest_request *r)
 {
   tunnel_message_free(&r->in);
   text_free(&r->content);
-  tunnel_unref(r->tunnel);
+  peer_unref(&r->tunnel->peer);
   free(r);
 }
 
@@ -77,7 +77,7 @@ static void answer(const struct rest_request *r, struct wps_conn *conn,
     rc = tunnel_send_message(r->tunnel, conn, &m);
   /* The application would wait for ever. */
   if (rc == WPS_ENOMEM)
-    tunnel_end(r->tunnel, conn, 1013, STR("out of memory"));
+    peer_end(&r->tunnel->peer, conn, 1013, STR("out of memory"));
 }
 
 static void answer_code(const struct rest_request *r, struct wps_conn *conn,
@@ -92,16 +92,17 @@ static void answer_code(const struct rest_request *r, struct wps_conn *conn,
 static void answered(void *arg, const struct wps_http_response *said)
 {
   struct rest_request *r = arg;
-  struct tunnel *t = tunnel_ref(r->tunnel);
-  struct wps_conn *conn = wps->conn->find(t->ref);
+  struct tunnel *t = r->tunnel;
+  struct wps_conn *conn = wps->conn->find(t->peer.ref);
 
+  peer_ref(&t->peer);
   t->rest_busy = false;
   if (conn != NULL)
     answer(r, conn, said);
   request_free(r);
   if (conn != NULL)
     rest_go_on(t, conn);
-  tunnel_unref(t);
+  peer_unref(&t->peer);
 }
 
 /* ---- requests ---- */
@@ -125,7 +126,7 @@ static int dispatch(struct rest_request *r, struct wps_str target)
 {
   static const struct wps_str roles[] = {WPS_STR_INIT(WPS_ROLE_OWNER)};
   const struct tunnel_message *m = &r->in.m;
-  struct wps_conn *conn = wps->conn->find(r->tunnel->ref);
+  struct wps_conn *conn = wps->conn->find(r->tunnel->peer.ref);
   struct wps_principal who = {.struct_size = sizeof(who),
                               .user = wps->conn->user(conn),
                               .roles = roles,
@@ -146,7 +147,8 @@ static int dispatch(struct rest_request *r, struct wps_str target)
   call.remote = text_str(&remote);
   if (headers != NULL && !remote.failed) {
     call.header_count = choose_headers(m, headers);
-    rc = wps->http->dispatch(r->tunnel->service->self, &call, answered, r);
+    rc =
+        wps->http->dispatch(r->tunnel->service->peers.self, &call, answered, r);
   }
   text_free(&remote);
   free(headers);
@@ -162,7 +164,7 @@ static uint32_t begin(struct rest_request *r)
     return 403;
   if (!path_target(r->in.m.url, &target))
     return 400;
-  if (!path_is_of_hub(target, str_of(r->tunnel->name)))
+  if (!path_is_of_hub(target, str_of(r->tunnel->peer.name)))
     return 403;
   switch (dispatch(r, target)) {
   case WPS_OK:
@@ -191,8 +193,7 @@ void rest_go_on(struct tunnel *t, struct wps_conn *conn)
   struct list *node;
 
   /* An answer that there was no memory for has ended the tunnel. */
-  while (!t->rest_busy && !atomic_load(&t->full) &&
-         wps->conn->find(t->ref) != NULL &&
+  while (!t->rest_busy && !atomic_load(&t->peer.full) && peer_alive(&t->peer) &&
          (node = list_pop(&t->rest)) != NULL) {
     struct rest_request *r = LIST_ITEM(node, struct rest_request, node);
     uint32_t code;
@@ -224,7 +225,8 @@ int rest_request(struct tunnel *t, struct wps_conn *conn,
   }
   r->in = *in;
   memset(in, 0, sizeof(*in));
-  r->tunnel = tunnel_ref(t);
+  peer_ref(&t->peer);
+  r->tunnel = t;
   list_add(&t->rest, &r->node);
   t->rest_count++;
   t->rest_bytes += bytes_of(r);

@@ -66,13 +66,7 @@ static void handle(void *inst, void *wstate, struct wps_request *req,
                                  .silence_ms = s->silence_ms};
 
   (void)wstate;
-  if (!azure_hub_ok(wps->request->hub(req)))
-    wps->reply->fail(reply, WPS_EINVAL, STR("`hub` names no hub"));
-  else if (!tunnels_have_room(s))
-    wps->reply->fail(reply, WPS_ELIMIT,
-                     STR("there are `max_connections` tunnels"));
-  else
-    wps->conn->accept(s->self, reply, &how);
+  peers_accept(&s->peers, req, reply, &how);
 }
 
 static const struct wps_http_route route = {
@@ -88,15 +82,18 @@ static const struct wps_http_route route = {
 
 static void destroy(void *inst)
 {
-  tunnels_free(inst);
-  free(inst);
+  struct tunnel_service *s = inst;
+
+  peers_free(&s->peers);
+  free(s);
 }
 
 static void read_options(struct tunnel_service *s, const struct wps_config *cfg)
 {
   s->timeout_ms = (uint64_t)wps->config->get_int(cfg, "timeout");
-  s->max_connections = (size_t)wps->config->get_int(cfg, "max_connections");
-  s->max_pending = (uint32_t)wps->config->get_int(cfg, "max_pending");
+  s->peers.max_connections =
+      (size_t)wps->config->get_int(cfg, "max_connections");
+  s->peers.max_pending = (uint32_t)wps->config->get_int(cfg, "max_pending");
   s->ping_ms = (uint32_t)wps->config->get_int(cfg, "ping_interval");
   s->silence_ms = (uint32_t)wps->config->get_int(cfg, "silence");
   s->rest = wps->config->get_bool(cfg, "rest");
@@ -112,8 +109,7 @@ static int create(struct wps_instance *self, const struct wps_config *cfg,
   (void)old;
   if (s == NULL)
     return WPS_ENOMEM;
-  s->self = self;
-  tunnels_init(s);
+  peers_init(&s->peers, &tunnel_peers_ops, self);
   read_options(s, cfg);
   origin_choose(self, s->origin);
   rc = wps->http->route(self, &route);
@@ -129,7 +125,9 @@ static int create(struct wps_instance *self, const struct wps_config *cfg,
 
 static void drain(void *inst, struct wps_reply *reply)
 {
-  tunnels_drain(inst, reply);
+  struct tunnel_service *s = inst;
+
+  peers_drain(&s->peers, reply);
 }
 
 /* ---- events ---- */

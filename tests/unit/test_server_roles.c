@@ -176,7 +176,7 @@ START_TEST(user_events)
   ck_assert(!takes(r, WPS_EVENT_MESSAGE, "chat.a.b", NULL));
   ck_assert(!takes(r, WPS_EVENT_MESSAGE, "", NULL));
   ck_assert(!takes(r, WPS_EVENT_CONNECT, NULL, NULL));
-  registration_free(r);
+  registration_unref(r);
 }
 END_TEST
 
@@ -189,7 +189,7 @@ START_TEST(all_user_events)
 
   ck_assert(takes(r, WPS_EVENT_MESSAGE, "a.b.c", NULL));
   ck_assert(r->with_payload);
-  registration_free(r);
+  registration_unref(r);
 }
 END_TEST
 
@@ -206,11 +206,11 @@ START_TEST(groups_are_for_events_of_groups)
   ck_assert(takes(r, WPS_EVENT_LEFT, NULL, "x"));
   ck_assert(!takes(r, WPS_EVENT_JOIN, NULL, "b"));
   ck_assert(!takes(r, WPS_EVENT_LEAVE, NULL, "x"));
-  registration_free(r);
+  registration_unref(r);
   c.groups.count = 0;
   r = registration(&c);
   ck_assert(takes(r, WPS_EVENT_JOIN, NULL, "b"));
-  registration_free(r);
+  registration_unref(r);
 }
 END_TEST
 
@@ -222,11 +222,11 @@ START_TEST(filters)
   char why[100] = "";
 
   ck_assert(takes(r, WPS_EVENT_CONNECT, NULL, NULL));
-  registration_free(r);
+  registration_unref(r);
   c.filter = STR("no");
   r = registration(&c);
   ck_assert(!takes(r, WPS_EVENT_CONNECT, NULL, NULL));
-  registration_free(r);
+  registration_unref(r);
   c.filter = STR("bad");
   ck_assert_int_eq(registration_new(&c, &r, why, sizeof(why)), WPS_EINVAL);
   ck_assert_str_eq(why, "it is bad");
@@ -243,7 +243,7 @@ START_TEST(too_many_names)
 
   for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
     names[i] = STR("x");
-  registration_free(registration(&c));
+  registration_unref(registration(&c));
   c.user_events.count++;
   ck_assert_int_eq(registration_new(&c, &r, why, sizeof(why)), WPS_ELIMIT);
   c.groups = c.user_events;
@@ -259,7 +259,79 @@ START_TEST(no_events_at_all)
 
   ck_assert_uint_eq(r->events, 0);
   ck_assert(!takes(r, WPS_EVENT_MESSAGE, "x", NULL));
-  registration_free(r);
+  registration_unref(r);
+}
+END_TEST
+
+/* ---- all of a server ---- */
+
+static struct offer *with(struct offer *old, int32_t id, uint32_t types)
+{
+  struct server_command c = {.registration = id, .system_events = types};
+  struct registration *r = registration(&c);
+  struct offer *o = NULL;
+
+  ck_assert_int_eq(offer_make(old, r, &o), WPS_OK);
+  registration_unref(r);
+  if (old != NULL)
+    peer_offer_unref(&old->base);
+  return o;
+}
+
+static int32_t match(const struct offer *o, uint32_t type)
+{
+  const struct wps_event event = {.type = type};
+  const struct registration *r = offer_match(&o->base, &event);
+
+  return r != NULL ? r->id : 0;
+}
+
+START_TEST(an_offer_is_the_sum)
+{
+  struct offer *o = with(NULL, 1, WPS_EVENT_CONNECT | WPS_EVENT_JOIN);
+  struct peer_offer *seen;
+
+  o = with(o, 2, WPS_EVENT_JOIN | WPS_EVENT_LEAVE);
+  ck_assert_uint_eq(o->base.events,
+                    WPS_EVENT_CONNECT | WPS_EVENT_JOIN | WPS_EVENT_LEAVE);
+  ck_assert_int_eq(match(o, WPS_EVENT_JOIN), 1);
+  ck_assert_int_eq(match(o, WPS_EVENT_LEAVE), 2);
+  ck_assert_int_eq(match(o, WPS_EVENT_PUBLISH), 0);
+
+  /* Who looks at it still sees it as it was. */
+  seen = peer_offer_ref(&o->base);
+  o = with(o, 1, WPS_EVENT_PUBLISH);
+  ck_assert_uint_eq(o->count, 2);
+  ck_assert_int_eq(match(o, WPS_EVENT_JOIN), 2);
+  ck_assert_int_eq(match(o, WPS_EVENT_PUBLISH), 1);
+  ck_assert_int_eq(match((struct offer *)(void *)seen, WPS_EVENT_JOIN), 1);
+  peer_offer_unref(seen);
+
+  o = with(o, 2, 0);
+  o = with(o, 3, 0);
+  ck_assert_uint_eq(o->count, 1);
+  ck_assert_uint_eq(o->base.events, WPS_EVENT_PUBLISH);
+  o = with(o, 1, 0);
+  ck_assert_uint_eq(o->count + o->base.events, 0);
+  peer_offer_unref(&o->base);
+}
+END_TEST
+
+START_TEST(an_offer_has_an_end)
+{
+  struct server_command c = {.registration = 0, .system_events = 1};
+  struct registration *r = registration(&c);
+  struct offer *o = NULL, *more = NULL;
+
+  for (int32_t i = 1; i <= REGISTRATIONS_MAX; i++)
+    o = with(o, i, WPS_EVENT_JOIN);
+  ck_assert_int_eq(offer_make(o, r, &more), WPS_ELIMIT);
+  o = with(o, REGISTRATIONS_MAX, WPS_EVENT_LEAVE); /* instead of one */
+  o = with(o, 1, 0);
+  ck_assert_int_eq(offer_make(o, r, &more), WPS_OK);
+  registration_unref(r);
+  peer_offer_unref(&more->base);
+  peer_offer_unref(&o->base);
 }
 END_TEST
 
@@ -280,6 +352,8 @@ int main(void)
   tcase_add_test(handles, filters);
   tcase_add_test(handles, too_many_names);
   tcase_add_test(handles, no_events_at_all);
+  tcase_add_test(handles, an_offer_is_the_sum);
+  tcase_add_test(handles, an_offer_has_an_end);
   suite_add_tcase(suite, handles);
   srunner_run_all(runner, CK_ENV);
   failed = srunner_ntests_failed(runner);
