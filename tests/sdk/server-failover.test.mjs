@@ -125,6 +125,47 @@ suite('several servers', () => {
   });
 });
 
+suite('events that nobody waits for any more', () => {
+  const one = { ...config, app: { timeout: '300s', decision_timeout: '300s', max_pending: 1 } };
+
+  check('hold no place at their server, and a late answer does no harm', async (t) => {
+    const s = await appServerIn(t, one);
+    const [app] = await apps(1, 'chat', (e) => (e.eventName === 'slow' || e.type === 'join' || e.context.userId === 'stuck' ? null : undefined), { systemEvents: ['connect', 'join'], userEvents: ['*'] }, s);
+    const [a, b] = [await s.json(), await s.json()];
+    const quick = async () => (await b.ask({ type: 'event', event: 'quick', data: 1 })).success;
+    const there = (match) => until(5000, 'the event', () => app.seen.find(match));
+
+    a.send({ type: 'invoke', invocationId: '1', target: 'event', event: 'slow' });
+    const slow = await there((e) => e.eventName === 'slow');
+    assert.equal(await quick(), false, 'it is full');
+    a.send({ type: 'cancelInvocation', invocationId: '1' });
+    await until(5000, 'a place after the cancelled invocation', quick);
+    app.respond(slow, text('late'));
+    await s.logged((r) => r.level === 'debug' && /nobody waits/.test(r.msg) && r.connection === app.id);
+    assert.deepEqual((await a.fence()).map((m) => m.json), []);
+
+    a.send({ type: 'invoke', invocationId: '2', target: 'event', event: 'slow' });
+    await until(5000, 'the event', () => app.seen.filter((e) => e.eventName === 'slow').length === 2);
+    await a.drop();
+    await until(5000, 'a place after the client that invoked', quick);
+
+    const c = await s.json();
+    c.send({ type: 'joinGroup', group: 'g', ackId: 1 });
+    await there((e) => e.type === 'join');
+    assert.equal(await quick(), false);
+    await c.drop();
+    await until(5000, 'a place after the client that asked', quick);
+
+    const url = new URL(s.url({ user: 'stuck' }));
+    const raw = await s.raw();
+    await raw.write(`GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`);
+    await there((e) => e.type === 'connect' && e.context.userId === 'stuck');
+    assert.equal(await quick(), false);
+    raw.socket.destroy();
+    await until(5000, 'a place after the handshake', quick);
+  });
+});
+
 suite('nobody', () => {
   check('required: refused; a registration alone protects nothing', async () => {
     assert.equal((await server.refused({ hub: 'required' })).status, 500);

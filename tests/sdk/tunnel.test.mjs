@@ -507,6 +507,36 @@ suite('bounds and ends', () => {
     await clients[1].type('ack');
   });
 
+  check('events that nobody waits for any more hold no place', async (x) => {
+    const s = await tunnelServerIn(x, { tunnel: { timeout: '300s', max_pending: 1 }, limits: { events_after_end: '0s' }, hubs: { '*': { anonymous: 'deny', event_handlers: [through({ system_events: [] })] } } });
+    const t = (await Tunnel.open(s, {})).serve((r) => (r.event === 'slow' ? null : undefined));
+    const [a, b, c] = await Promise.all([1, 2, 3].map(() => s.json({})));
+    const quick = async () => (await b.ask({ type: 'event', event: 'quick', data: 1 })).success;
+    const came = (count) => until(5000, 'the event', () => t.seen.filter((r) => r.event === 'slow').length === count);
+    a.send({ type: 'invoke', invocationId: '1', target: 'event', event: 'slow' });
+    await came(1);
+    assert.equal(await quick(), false, 'it is full');
+    a.send({ type: 'cancelInvocation', invocationId: '1' });
+    await until(5000, 'a place after the cancelled invocation', quick);
+    // Its answer in pieces, the first of which would be kept.
+    const slow = t.seen.find((r) => r.event === 'slow');
+    t.answer(slow, { status: 200, body: 'a', more: true });
+    t.answer(slow, { status: 200, body: 'b' });
+    await s.logged((r) => r.level === 'debug' && /nobody waits/.test(r.msg) && r.connection === t.id);
+    assert.deepEqual((await a.fence()).map((m) => m.json), []);
+    // One that has begun to answer.
+    a.send({ type: 'invoke', invocationId: '2', target: 'event', event: 'slow' });
+    await came(2);
+    t.answer(t.seen.filter((r) => r.event === 'slow').at(-1), { status: 200, body: 'a', more: true });
+    await a.drop();
+    await until(5000, 'a place after the client that invoked', quick);
+    c.send({ type: 'event', event: 'slow', data: 1 });
+    await came(3);
+    assert.equal(await quick(), false);
+    await c.drop();
+    await until(5000, 'a place after the client that has gone', quick);
+  });
+
   check('one that does not read: its events fail, the others go on', async (x) => {
     const s = await tunnelServerIn(x, { tunnel: { timeout: '20s' }, limits: { queue_bytes: '256k' }, hubs: { '*': { anonymous: 'deny', event_handlers: [through({ system_events: [] })] } } });
     const t = (await Tunnel.open(s, {})).serve();
