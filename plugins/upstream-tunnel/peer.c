@@ -126,7 +126,7 @@ static int frame(struct wps_conn *conn, void *state, uint32_t opcode,
   if (in.m.type == TUNNEL_RESPONSE)
     event_answered(t, &in.m);
   else if (in.m.type == TUNNEL_REQUEST)
-    rc = rest_request(t, conn, &in);
+    rc = rest_request(t, conn, data);
   tunnel_message_free(&in);
   return rc;
 }

@@ -20,24 +20,25 @@ enum {
   ABOUT_A_REQUEST = 1024
 };
 
+/* It waits as it came, because its JSON, once read, takes thirty times that. */
 struct rest_request {
   struct list node; /* in the tunnel's queue */
   struct tunnel *tunnel;
-  struct tunnel_message_in in;
-  struct text content;
+  struct tunnel_message_in in; /* from its turn on */
+  size_t len;
+  char bytes[];
 };
 
 static void request_free(struct rest_request *r)
 {
   tunnel_message_free(&r->in);
-  text_free(&r->content);
   peer_unref(&r->tunnel->peer);
   free(r);
 }
 
 static size_t bytes_of(const struct rest_request *r)
 {
-  return ABOUT_A_REQUEST + r->content.len;
+  return ABOUT_A_REQUEST + r->len;
 }
 
 /* ---- answers ---- */
@@ -137,7 +138,7 @@ static int dispatch(struct rest_request *r, struct wps_str target)
                                .method = m->method,
                                .target = target,
                                .headers = headers,
-                               .body = {r->content.ptr, r->content.len},
+                               .body = m->content,
                                .who = &who};
   struct text remote = {0};
   int rc = WPS_ENOMEM;
@@ -188,43 +189,53 @@ static void look_at_room(struct tunnel *t, struct wps_conn *conn)
   wps->conn->hold(conn, over);
 }
 
+static void begin_next(struct tunnel *t, struct wps_conn *conn,
+                       struct rest_request *r)
+{
+  uint32_t code;
+
+  /* It has been read before: memory has run out. */
+  if (tunnel_message_read((struct wps_bytes){r->bytes, r->len}, &r->in) !=
+      WPS_OK) {
+    peer_end(&t->peer, conn, 1013, STR("out of memory"));
+    request_free(r);
+    return;
+  }
+  t->rest_busy = true;
+  code = begin(r);
+  if (code == 0)
+    return;
+  t->rest_busy = false;
+  answer_code(r, conn, code);
+  request_free(r);
+}
+
 void rest_go_on(struct tunnel *t, struct wps_conn *conn)
 {
   struct list *node;
 
-  /* An answer that there was no memory for has ended the tunnel. */
+  /* What there was no memory for has ended the tunnel. */
   while (!t->rest_busy && !atomic_load(&t->peer.full) && peer_alive(&t->peer) &&
          (node = list_pop(&t->rest)) != NULL) {
     struct rest_request *r = LIST_ITEM(node, struct rest_request, node);
-    uint32_t code;
 
     t->rest_count--;
     t->rest_bytes -= bytes_of(r);
-    t->rest_busy = true;
-    code = begin(r);
-    if (code == 0)
-      break;
-    t->rest_busy = false;
-    answer_code(r, conn, code);
-    request_free(r);
+    begin_next(t, conn, r);
   }
   look_at_room(t, conn);
 }
 
 int rest_request(struct tunnel *t, struct wps_conn *conn,
-                 struct tunnel_message_in *in)
+                 struct wps_bytes frame)
 {
-  struct rest_request *r = calloc(1, sizeof(*r));
+  struct rest_request *r = malloc(sizeof(*r) + frame.len);
 
   if (r == NULL)
     return WPS_ENOMEM;
-  text_add(&r->content, in->m.content.ptr, in->m.content.len);
-  if (r->content.failed) {
-    free(r);
-    return WPS_ENOMEM;
-  }
-  r->in = *in;
-  memset(in, 0, sizeof(*in));
+  memset(&r->in, 0, sizeof(r->in));
+  r->len = frame.len;
+  memcpy(r->bytes, frame.ptr, frame.len);
   peer_ref(&t->peer);
   r->tunnel = t;
   list_add(&t->rest, &r->node);

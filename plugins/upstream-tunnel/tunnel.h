@@ -17,7 +17,6 @@
 #include "plugins/common/peers/peers.h"
 
 struct tunnel_message;
-struct tunnel_message_in;
 
 struct tunnel_service {
   struct peers peers;
@@ -66,9 +65,9 @@ void event_answered(struct tunnel *t, const struct tunnel_message *m);
 
 /* ---- rest.c; thread: the tunnel's worker ---- */
 
-/* Takes `in` over. Errors: ENOMEM. */
+/* A frame that is a request. Errors: ENOMEM. */
 int rest_request(struct tunnel *t, struct wps_conn *conn,
-                 struct tunnel_message_in *in);
+                 struct wps_bytes frame);
 /* Its socket takes more again. */
 void rest_go_on(struct tunnel *t, struct wps_conn *conn);
 void rest_free_all(struct tunnel *t);
