@@ -191,4 +191,21 @@ suite('the end of the service', () => {
     assert.deepEqual(gone.sort(), clients.map((c) => c.connectionId).sort());
     await within(15000, 'the end', s.exited);
   });
+
+  for (const workers of [1, 4]) {
+    check(`with events that nobody answers, ${workers} workers`, { timeout: 40000 }, async (t) => {
+      const s = await appServerIn(t, { ...config, workers, shutdown: { timeout: '1s', spread: '0s' }, limits: { events_after_end: '0s' } });
+      const [a, b] = await apps(2, 'chat', (e) => (e.type === 'connect' ? undefined : null), { systemEvents: ['connect', 'connected', 'disconnected', 'join', 'joined'], userEvents: ['*'] }, s);
+      const clients = await Promise.all(Array.from({ length: 10 }, () => s.json()));
+      clients.forEach((c, i) => c.send(i % 2 ? { type: 'event', event: 'e', data: 1 } : { type: 'joinGroup', group: 'g', ackId: 1 }));
+      clients.forEach((c) => c.send({ type: 'invoke', invocationId: '1', target: 'event', event: 'e' }));
+      await until(5000, 'the events', () => a.seen.length + b.seen.length === 40);
+      s.signal('SIGTERM');
+      await Promise.all([a, b].map((app) => app.closed));
+      assert.ok([a, b].some((app) => app.seen.some((e) => e.type === 'disconnected')));
+      await within(15000, 'the end', s.exited);
+      await s.stop();
+      assert.ok(!s.err.includes('owes'), s.err);
+    });
+  }
 });

@@ -569,6 +569,24 @@ suite('bounds and ends', () => {
     assert.ok(!s.err.includes('lost'), 'nothing was lost');
   });
 
+  check('shutdown with events and requests that have no answer', async (x) => {
+    const s = await tunnelServerIn(x, { workers: 4, plugins: { 'http-rest': {} }, shutdown: { timeout: '1s', spread: '0s' }, limits: { events_after_end: '0s' } });
+    const tunnels = await Promise.all([1, 2, 3].map(async () => (await Tunnel.open(s, {})).serve((r) => (r.event === 'connect' ? undefined : null))));
+    const clients = await Promise.all(Array.from({ length: 12 }, () => s.json({})));
+    for (const c of clients) {
+      c.send({ type: 'event', event: 'e', data: 1 });
+      c.send({ type: 'invoke', invocationId: '1', target: 'event', event: 'e' });
+    }
+    await until(5000, 'the events', () => tunnels.flatMap((t) => t.seen).length === 48);
+    tunnels[0].answer(tunnels[0].seen.at(-1), { status: 200, body: 'begun', more: true });
+    for (const t of tunnels) for (let i = 0; i < 50; i++) t.post('POST', 'https://host/api/hubs/chat/:send', { type: 'text/plain', body: 'x' });
+    s.signal('SIGTERM');
+    await Promise.all(tunnels.map((t) => t.closed));
+    await s.exited;
+    await s.stop();
+    assert.ok(!s.err.includes('owes'), s.err);
+  });
+
   check('configuration: URLs that are none', async (x) => {
     const folder = mkdtempSync(join(tmpdir(), 'webpubsubd-test-'));
     x.after(() => rmSync(folder, { recursive: true }));
