@@ -126,6 +126,8 @@ static void keep_rest(struct wps_conn *c, const struct pending *p,
       sent -= len;
       continue;
     }
+    if (frame == NULL)
+      continue;
     if (outbound_frame(&c->out, c->worker, frame, OUT_COUNTED,
                        p->entries[i].msg) != WPS_OK) {
       /* What is on the wire may have ended within a frame. */
