@@ -3,6 +3,7 @@
 #include "conn/deliver.h"
 
 #include "base/check.h"
+#include "base/fault.h"
 #include "conn/close.h"
 #include "conn/out_shared.h"
 #include "conn/session.h"
@@ -128,7 +129,8 @@ static void keep_rest(struct wps_conn *c, const struct pending *p,
     }
     if (frame == NULL)
       continue;
-    if (outbound_frame(&c->out, c->worker, frame, OUT_COUNTED,
+    if (FAULT("keep_rest") ||
+        outbound_frame(&c->out, c->worker, frame, OUT_COUNTED,
                        p->entries[i].msg) != WPS_OK) {
       /* What is on the wire may have ended within a frame. */
       conn_socket_lost(c, "out of memory");

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "msg/message.h"
 
 /* Large frames are copied only where many get the copy. */
@@ -24,6 +25,8 @@ static bool frames_room(struct out_shared *s, uint32_t count)
 
   if (count <= s->frame_cap)
     return true;
+  if (FAULT("alloc_shared"))
+    return false;
   bigger = realloc(s->frames, count * sizeof(struct wps_frame *));
   if (bigger == NULL)
     return false;
@@ -38,6 +41,8 @@ static bool bytes_room(struct out_shared *s, size_t len)
 
   if (len <= s->room_size)
     return true;
+  if (FAULT("alloc_shared"))
+    return false;
   while (size < len)
     size *= 2;
   free(s->room);

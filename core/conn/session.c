@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/fault.h"
 #include "base/utf8.h"
 #include "base/str.h"
 #include "conn/close.h"
@@ -122,7 +123,7 @@ static int grow(struct session *s)
   uint32_t next = s->cap == 0 ? 8 : s->cap * 2;
   struct kept *bigger;
 
-  if (next < s->cap)
+  if (next < s->cap || FAULT("alloc_kept"))
     return WPS_ENOMEM;
   bigger = malloc(next * sizeof(*bigger));
   if (bigger == NULL)

@@ -12,6 +12,12 @@
 #include "daemon/server.h"
 #include "daemon/settings.h"
 
+#ifdef WPS_DEBUG
+#define BUILD ", debug build"
+#else
+#define BUILD ""
+#endif
+
 static int complain(const struct settings *s)
 {
   char *text = s->faults != NULL ? faults_text(s->faults) : NULL;
@@ -161,8 +167,8 @@ int main(int argc, char **argv)
     options_help();
     break;
   case MODE_VERSION:
-    printf("webpubsubd %s, plugin ABI %d.%d\n", PACKAGE_VERSION, WPS_ABI_MAJOR,
-           WPS_ABI_MINOR);
+    printf("webpubsubd %s, plugin ABI %d.%d" BUILD "\n", PACKAGE_VERSION,
+           WPS_ABI_MAJOR, WPS_ABI_MINOR);
     break;
   case MODE_PRINT_DEFAULTS:
     rc = print_defaults(&options);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/fault.h"
 #include "hub/fanout.h"
 
 enum { ENTRIES_MIN = 16, DUE_FEW = 64 };
@@ -91,6 +92,8 @@ static int grow(struct pending *p)
 
   if (p->count < p->cap)
     return WPS_OK;
+  if (FAULT("alloc_pending"))
+    return WPS_ENOMEM;
   bigger = realloc(p->entries, 2 * (size_t)p->cap * sizeof(*bigger));
   if (bigger == NULL)
     return WPS_ENOMEM;
@@ -194,7 +197,7 @@ static bool collect_all(struct hub_client *c, struct collection *to,
   if (to->all > DUE_FEW) {
     size_t all = to->all;
 
-    to->due = malloc(all * sizeof(*to->due));
+    to->due = FAULT("alloc_due") ? NULL : malloc(all * sizeof(*to->due));
     if (to->due == NULL)
       return false;
     to->max = all;
