@@ -30,7 +30,8 @@ int membership_update(struct wps_member *m, const struct wps_membership *how)
 
   if ((how->flags & ~known) != 0 || how->variant >= WPS_MAX_VARIANTS)
     return WPS_EINVAL;
-  if (!settle(m))
+  /* Inside left(): nobody would free `data`. */
+  if ((m->marks & MEMBER_ENDING) != 0 || !settle(m))
     return WPS_ECLOSED;
   if ((m->kinds & 1u << WPS_MSG_DATA) == 0)
     m->seen = m->group->published;

@@ -162,7 +162,8 @@ struct wps_hub_api {
 
   /* Change flags, variant, kinds and data from the next message on. Data that
    * is replaced is the caller's to free. What the client is owed is delivered
-   * first. Errors: EINVAL (flags, variant), ECLOSED (that made it leave). */
+   * first. Errors: EINVAL (flags, variant), ECLOSED (that made it leave, or it
+   * is leaving). */
   int (*member_update)(struct wps_member *member,
                        const struct wps_membership *how);
 
