@@ -100,16 +100,19 @@ int membership_begin(struct wps_conn *c, struct wps_str group,
 
 void membership_end(struct wps_conn *c, struct wps_member *m, uint32_t by)
 {
+  void *data;
+
   /* left() may ask to leave once more, and so may deliver() before it. */
   if ((m->marks & MEMBER_ENDING) != 0)
     return;
   m->marks |= MEMBER_ENDING;
   /* What it is owed comes while `data` is there, and nothing after it. */
   pending_settle(&c->client);
-  if ((c->flags & CONN_GREETED) != 0 && WPS_CAN(c->ops, left))
-    c->ops->left(c, c->own, m, m->data, by);
+  data = m->data;
   m->kinds = 0;
   m->data = NULL;
+  if ((c->flags & CONN_GREETED) != 0 && WPS_CAN(c->ops, left))
+    c->ops->left(c, c->own, m, data, by);
   client_events_presence(c, WPS_EVENT_LEFT, m->group->name);
   state_end(m);
   group_leave(m);
