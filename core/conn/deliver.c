@@ -270,5 +270,13 @@ static void out_emptied(struct outbound *o)
   drain(conn_of(o));
 }
 
+static void out_wrote(struct outbound *o, struct wps_message *msg)
+{
+  struct wps_conn *c = conn_of(o);
+
+  if (c->session != NULL)
+    session_wrote(c, msg);
+}
+
 const struct outbound_ops conn_outbound_ops = {out_failed, out_left,
-                                               out_emptied};
+                                               out_emptied, out_wrote};

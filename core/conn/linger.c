@@ -51,7 +51,8 @@ static void out_emptied(struct outbound *o)
   written(CONTAINER_OF(o, struct linger, out));
 }
 
-static const struct outbound_ops out_ops = {out_failed, out_left, out_emptied};
+static const struct outbound_ops out_ops = {out_failed, out_left, out_emptied,
+                                            NULL};
 
 /* ---- what still comes in ---- */
 

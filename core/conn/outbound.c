@@ -361,7 +361,11 @@ static bool first_is_stale(struct outbound *o, int64_t now_us)
 static void consume(struct outbound *o, struct out_worker *ow, size_t n)
 {
   while (n != 0) {
-    size_t left = unit_bytes(unit_at(o, 0)) - o->sent;
+    struct out_unit *u = unit_at(o, 0);
+    size_t left = unit_bytes(u) - o->sent;
+
+    if (u->expires != NULL && o->sent == 0 && o->ops->wrote != NULL)
+      o->ops->wrote(o, u->expires);
 
     if (n < left) {
       o->sent += n;

@@ -49,6 +49,8 @@ struct outbound_ops {
   void (*left)(struct outbound *o);
   /* Everything has been written. */
   void (*emptied)(struct outbound *o);
+  /* The first of a unit that may expire has been written; NULL: nobody asks. */
+  void (*wrote)(struct outbound *o, struct wps_message *expires);
 };
 
 struct outbound {

@@ -17,7 +17,8 @@
 struct kept {
   struct wps_message *msg;
   uint32_t variant;
-  uint32_t written; /* has been handed to a socket: its ttl is over */
+  uint32_t written; /* to a socket; only of those that may expire: they do not
+                       any more */
 };
 
 struct session {
@@ -25,6 +26,7 @@ struct session {
   uint64_t max_bytes;
   uint64_t next_sequence;  /* of the next delivery, from 1 */
   uint64_t first_sequence; /* of the oldest kept */
+  uint64_t wrote_sequence; /* the next that is likely to be written */
   uint64_t bytes;
   struct kept *ring;
   uint32_t first, count, cap;
@@ -144,6 +146,7 @@ int session_deliver(struct wps_conn *c, struct wps_member *m,
   struct session *s = c->session;
   struct kept *k;
   uint64_t sequence;
+  bool now;
 
   if (s->count >= s->max_messages || s->bytes + msg->cost > s->max_bytes) {
     conn_close_later(c, WPS_CLOSED_SESSION_FULL);
@@ -154,10 +157,11 @@ int session_deliver(struct wps_conn *c, struct wps_member *m,
   k = kept_at(s, s->count++);
   k->msg = message_ref(msg);
   k->variant = variant;
-  k->written = c->stream != NULL && !s->holding;
+  k->written = 0;
+  now = c->stream != NULL && !s->holding;
   s->bytes += msg->cost;
   sequence = s->next_sequence++;
-  if (!k->written)
+  if (!now)
     return WPS_OK;
   return conn_deliver_private(c, m, msg, frame, sequence, 0, true);
 }
@@ -171,6 +175,26 @@ void session_ack(struct wps_conn *c, uint64_t sequence)
   /* A client that keeps up holds a small ring, an idle one none. */
   if (s->count == 0 && s->cap > 64)
     release_ring(s);
+}
+
+void session_wrote(struct wps_conn *c, const struct wps_message *msg)
+{
+  struct session *s = c->session;
+  uint64_t from = s->wrote_sequence;
+
+  /* What is written goes in the order of the numbers. */
+  if (from < s->first_sequence || from >= s->next_sequence)
+    from = s->first_sequence;
+  for (uint32_t n = 0; n < s->count; n++) {
+    uint32_t i = (uint32_t)((from - s->first_sequence + n) % s->count);
+    struct kept *k = kept_at(s, i);
+
+    if (k->msg != msg || k->written)
+      continue;
+    k->written = 1;
+    s->wrote_sequence = s->first_sequence + i + 1;
+    return;
+  }
 }
 
 void session_wait(struct wps_conn *c)
@@ -192,7 +216,6 @@ static void replay_one(struct wps_conn *c, struct kept *k, uint64_t sequence)
     return;
   rc = message_frame(k->msg, c->instance, k->variant, &frame);
   if (rc == WPS_OK) {
-    k->written = 1;
     /* deliver() may acknowledge it, and then `k` is gone. */
     msg = message_ref(k->msg);
     rc = conn_deliver_private(c, NULL, msg, frame, sequence,

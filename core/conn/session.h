@@ -26,6 +26,8 @@ int session_deliver(struct wps_conn *c, struct wps_member *m,
                     struct wps_message *msg, struct wps_frame *frame,
                     uint32_t variant);
 void session_ack(struct wps_conn *c, uint64_t sequence);
+/* The beginning of a message that may expire is on the wire. */
+void session_wrote(struct wps_conn *c, const struct wps_message *msg);
 /* The socket is gone: start the retention. */
 void session_wait(struct wps_conn *c);
 

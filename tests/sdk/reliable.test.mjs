@@ -256,6 +256,26 @@ suite('reliable json', () => {
     assert.deepEqual((await again.fence()).map((m) => [m.json.sequenceId, m.json.data]), [[1, 'written'], [3, 'stays']]);
   });
 
+  check('5.10 what waited for a full socket until its ttl was over is not sent after it', { timeout: 60000 }, async (t) => {
+    const s = await controlledIn(t);
+    const publisher = await s.json();
+    const url = new URL(s.url({ groups: ['g'] }));
+    const raw = await s.raw();
+    assert.equal((await raw.handshake({ path: url.pathname + url.search, host: url.host, protocols: RELIABLE_V1 })).status, 101);
+    const { connectionId, reconnectionToken } = JSON.parse((await raw.frame()).payload);
+    raw.socket.pause();
+    const big = Buffer.alloc(750000).toString('base64');
+    for (let i = 0; i < 14; i++) await publisher.publish('g', big, { dataType: 'binary' });
+    await publisher.publish('g', 'late', { ttlSeconds: 1 });
+    await publisher.publish('g', 'in time', { ttlSeconds: 300 });
+    await pass(1300);
+    raw.destroy();
+    await s.logged((r) => r.msg === 'client detached' && r.connection === connectionId, { what: 'the detach' });
+    const again = await s.recovered({ options: {}, connectionId, reconnectionToken });
+    const got = (await again.fence()).map((m) => [m.json.sequenceId, m.json.dataType === 'binary' ? 'big' : m.json.data]);
+    assert.deepEqual(got, [...Array.from({ length: 14 }, (_, i) => [i + 1, 'big']), [16, 'in time']]);
+  });
+
   check('C-120 client close 1000 → session gone at once; close without code or others → recoverable', async () => {
     const gone = await server.reliable();
     await gone.close(1000, 'done');

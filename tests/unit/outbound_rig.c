@@ -49,7 +49,7 @@ static void on_emptied(struct outbound *o)
   sem_post(&CONTAINER_OF(o, struct client, o)->emptied);
 }
 
-static const struct outbound_ops ops = {on_failed, on_left, on_emptied};
+static const struct outbound_ops ops = {on_failed, on_left, on_emptied, NULL};
 
 static void on_readable(struct stream *s, void *arg)
 {
