@@ -450,7 +450,7 @@ bool http_worker_busy(const struct wps_worker *w)
     const struct http_conn *hc = CONTAINER_OF(l, struct http_conn, node);
 
     if (hc->state == HTTP_HANDLER || hc->state == HTTP_ANSWER ||
-        defer_pending(&hc->turn))
+        hc->state == HTTP_LINGER || defer_pending(&hc->turn))
       return true;
   }
   return false;
@@ -462,8 +462,15 @@ void http_worker_stop(struct wps_worker *w)
 
   if (hw == NULL)
     return;
-  while (!list_empty(&hw->conns))
-    http_conn_abandon(CONTAINER_OF(hw->conns.next, struct http_conn, node));
+  while (!list_empty(&hw->conns)) {
+    struct http_conn *hc = CONTAINER_OF(hw->conns.next, struct http_conn, node);
+
+    /* An answer that the kernel still has goes on its way without us. */
+    if (hc->state == HTTP_LINGER)
+      http_conn_close(hc, false);
+    else
+      http_conn_abandon(hc);
+  }
   w->http = NULL; /* no more of them */
   http_internals_stop(&hw->internals);
   handshake_free(hw->handshake);

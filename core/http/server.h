@@ -103,8 +103,9 @@ struct wps_worker *http_conn_worker(const struct http_conn *hc);
  * http_worker_drain: no more keep-alive, idle ones are closed now. */
 int http_worker_start(struct wps_worker *w, struct http_server *server);
 void http_worker_drain(struct wps_worker *w);
-/* Does somebody wait for an answer that is being made, or written, or has a
- * newcomer asked something that nobody has read yet? */
+/* Does somebody wait for an answer that is being made, or written, or may still
+ * be on its way to who has not hung up yet, or has a newcomer asked something
+ * that nobody has read yet? */
 bool http_worker_busy(const struct wps_worker *w);
 void http_worker_stop(struct wps_worker *w);
 

@@ -382,7 +382,7 @@ void rig_teardown(void)
 
 /* ---- the client's side ---- */
 
-int dial(void)
+static int dial_with(int receive_buffer)
 {
   struct sockaddr_in to = {.sin_family = AF_INET};
   struct timeval patience = {PATIENCE_MS / 1000, 0};
@@ -392,10 +392,23 @@ int dial(void)
 
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   to.sin_port = htons((uint16_t)atoi(colon + 1));
+  if (receive_buffer != 0)
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer,
+               sizeof(receive_buffer));
   ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
   return fd;
+}
+
+int dial(void)
+{
+  return dial_with(0);
+}
+
+int dial_small(void)
+{
+  return dial_with(4096);
 }
 
 void say_bytes(int fd, const char *bytes, size_t len)

@@ -31,6 +31,7 @@ void rig_run(void);
 void rig_setup_and_run(void);
 void rig_teardown(void);
 int dial(void);
+int dial_small(void); /* takes little of what it does not read */
 void say_bytes(int fd, const char *bytes, size_t len);
 void say(int fd, const char *text);
 ssize_t receive(int fd, void *bytes, size_t max, int flags);

@@ -647,6 +647,50 @@ START_TEST(test_stop)
 }
 END_TEST
 
+static void is_busy(void *arg)
+{
+  *(bool *)arg = http_worker_busy(worker_current());
+}
+
+static bool busy(void)
+{
+  bool now;
+
+  on_worker(ws, 0, is_busy, &now);
+  return now;
+}
+
+/* The kernel has all of the answer, the client next to nothing of it. */
+START_TEST(test_stopped_behind_an_answer)
+{
+  size_t len = 256 * 1024;
+  char *body = malloc(len), head[256], *text;
+  int fd = dial_small();
+  char first;
+
+  memset(body, 'y', len);
+  snprintf(head, sizeof(head),
+           "POST /echo HTTP/1.1\r\nContent-Length: %zu\r\n" CLOSE, len);
+  say(fd, head);
+  say_bytes(fd, body, len);
+  ck_assert_int_eq(receive(fd, &first, 1, MSG_PEEK), 1);
+  worker_turn(ws, 0);
+  ck_assert(busy());
+  if (_i == 0) {
+    workers_stop(ws);
+    text = hear_all(fd);
+    ck_assert_ptr_null(strstr(text, "RESET"));
+    ck_assert_uint_eq(strspn(strstr(text, "\r\n\r\n") + 4, "y"), len);
+  } else {
+    text = hear_all(fd);
+    while (busy())
+      worker_turn(ws, 0);
+  }
+  free(text);
+  free(body);
+}
+END_TEST
+
 static TCase *tcase(Suite *s, const char *name, SFun up)
 {
   TCase *tc = tcase_create(name);
@@ -686,6 +730,7 @@ int main(void)
   tcase_add_test(tc, test_stopped_while_a_client_waits);
   tcase_add_test(tc, test_draining);
   tcase_add_test(tc, test_stop);
+  tcase_add_loop_test(tc, test_stopped_behind_an_answer, 0, 2);
   tcase_add_test(own, test_answer_deadline);
   tcase_add_test(own, test_no_first_byte);
   tcase_add_test(own, test_waiting_for_its_turn_is_not_silence);
