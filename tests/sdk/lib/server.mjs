@@ -52,6 +52,8 @@ export function configuration({
     },
     hubs: hubs ?? { '*': { anonymous: 'deny' } },
     shutdown: { timeout: '10s', spread: '0s' },
+    // All clients of a file are one process, which may be busy with another.
+    http: { first_byte_timeout: '60s', headers_timeout: '60s', body_timeout: '60s' },
     log: { level: 'debug', format: 'json', ...log },
     ...more,
   };
