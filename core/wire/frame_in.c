@@ -508,6 +508,7 @@ int64_t frame_in_age_us(struct frame_in *in, int64_t now_us, bool anew)
 
 void frame_in_release(struct frame_pool *p, struct frame_in *in)
 {
+  in->flags = 0;
   if (in->binding == NULL)
     return;
   /* It holds a piece of this client's data, so it is of no use to others. */

@@ -56,7 +56,7 @@ int frame_in_feed(struct frame_pool *p, struct frame_in *in,
 /* For how long has what is bound, a frame or a message, not been complete? From
  * the first call on that finds it, or that says `anew`, in microseconds. */
 int64_t frame_in_age_us(struct frame_in *in, int64_t now_us, bool anew);
-/* Give back what is bound; any state. */
+/* Give back what is bound; any state. `in` may be fed again. */
 void frame_in_release(struct frame_pool *p, struct frame_in *in);
 
 #endif

@@ -471,6 +471,7 @@ START_TEST(the_receiver_stops)
       ck_assert_int_eq(r.rc, FRAME_STOPPED);
       ck_assert_str_eq(buf_c(&r.heard.text), want[stop - 1]);
       run_end(&r);
+      ck_assert_uint_eq(r.in.flags, 0); /* it may be fed again */
       frame_pool_free(pool);
     }
 }
