@@ -9,7 +9,8 @@
  * log_write (ENOSPC), offload; and for want of memory alloc_conn,
  * alloc_message, alloc_pending (what a group owes), alloc_due (what one client
  * is owed by several), alloc_shared (one piece for all), keep_rest (what is
- * left of such a piece), alloc_kept (the queue of a session).
+ * left of such a piece), alloc_kept (the queue of a session), alloc_job (a
+ * publish to other workers).
  */
 #ifndef WPS_BASE_FAULT_H
 #define WPS_BASE_FAULT_H

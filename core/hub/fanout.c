@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/fault.h"
 #include "base/str.h"
 #include "hub/filter.h"
 #include "hub/pending.h"
@@ -379,36 +380,49 @@ static void job_run(struct post *post)
   job_unref(job);
 }
 
-/* `here`: where to sift; NULL: this worker has had it. */
-static int post_others(struct wps_worker *w, uint64_t workers,
-                       struct hub_worker *here, const struct wps_target *t,
-                       struct wps_message *msg, const struct publish_done *done,
-                       uint64_t *receivers)
+/* Made before anybody gets the message: who hears of ENOMEM may repeat it. */
+static struct publish_job *job_new(struct wps_worker *w, uint64_t workers,
+                                   const struct wps_target *t,
+                                   struct wps_message *msg,
+                                   const struct publish_done *done)
 {
-  uint32_t count = (uint32_t)__builtin_popcountll(workers), i = 0;
+  size_t count = (size_t)__builtin_popcountll(workers) + 1;
   struct publish_job *job =
-      malloc(sizeof(*job) + (count + 1) * sizeof(job->posts[0]));
+      FAULT("alloc_job") ? NULL
+                         : malloc(sizeof(*job) + count * sizeof(job->posts[0]));
 
   if (job == NULL)
-    return WPS_ENOMEM;
+    return NULL;
   job->target = target_copy(t);
   if (job->target == NULL) {
     free(job);
-    return WPS_ENOMEM;
+    return NULL;
   }
   job->msg = message_ref(msg);
   job->done = done != NULL ? *done : (struct publish_done){0};
-  job->receivers = *receivers;
+  job->receivers = 0;
   job->origin = w;
   job->answer.fn = job_answer;
-  atomic_init(&job->refs, count + 1 + (here != NULL));
+  atomic_init(&job->refs, 1);
   atomic_init(&job->status, WPS_OK);
+  return job;
+}
+
+/* `here`: where to sift; NULL: this worker has had it. Consumes the job. */
+static void job_post(struct publish_job *job, uint64_t workers,
+                     struct hub_worker *here, uint64_t *receivers)
+{
+  struct workers *all = job->origin->all;
+  uint32_t i = 0;
+
+  atomic_fetch_add(&job->refs,
+                   (uint32_t)__builtin_popcountll(workers) + (here != NULL));
   for (; workers != 0; workers &= workers - 1) {
     struct publish_post *p = &job->posts[i++];
 
     p->job = job;
     p->post.fn = job_run;
-    if (!worker_post(workers_at(w->all, (uint32_t)__builtin_ctzll(workers)),
+    if (!worker_post(workers_at(all, (uint32_t)__builtin_ctzll(workers)),
                      &p->post))
       job_unref(job);
   }
@@ -418,7 +432,6 @@ static int post_others(struct wps_worker *w, uint64_t workers,
     *receivers = job->receivers; /* 0 while it lasts */
   }
   job_unref(job);
-  return WPS_OK;
 }
 
 uint64_t hub_target_workers(struct hub *hub, const struct wps_target *t)
@@ -476,8 +489,10 @@ int hub_publish(struct wps_worker *w, const struct wps_target *t,
                 bool *later)
 {
   struct fanout f = {.msg = msg};
+  struct publish_job *job = NULL;
   uint64_t others = 0;
   struct hub_worker *hw;
+  bool sifts;
   int rc;
 
   *receivers = 0;
@@ -500,21 +515,25 @@ int hub_publish(struct wps_worker *w, const struct wps_target *t,
     if (w->index < WORKERS_MAX)
       others &= ~(UINT64_C(1) << w->index);
   }
-  if (self == NULL && t->filter != NULL &&
-      hub_count(hw, &(struct wps_target){.kind = t->kind,
-                                         .hub = t->hub,
-                                         .name = t->name}) > SIFTED) {
-    rc = post_others(w, others, hw, t, msg, done, receivers);
-    *later = rc == WPS_OK && done != NULL && done->fn != NULL;
-    return rc;
+  sifts = self == NULL && t->filter != NULL &&
+          hub_count(hw, &(struct wps_target){.kind = t->kind,
+                                             .hub = t->hub,
+                                             .name = t->name}) > SIFTED;
+  if (sifts || others != 0) {
+    job = job_new(w, others, t, msg, done);
+    if (job == NULL)
+      return WPS_ENOMEM;
+    *later = done != NULL && done->fn != NULL;
   }
-  publish_here(hw, t, self, &f);
-  *receivers = f.receivers;
-  if (others == 0)
-    return WPS_OK;
-  rc = post_others(w, others, NULL, t, msg, done, receivers);
-  *later = rc == WPS_OK && done != NULL && done->fn != NULL;
-  return rc;
+  if (!sifts) {
+    publish_here(hw, t, self, &f);
+    *receivers = f.receivers;
+    if (job != NULL)
+      job->receivers = f.receivers;
+  }
+  if (job != NULL)
+    job_post(job, others, sifts ? hw : NULL, receivers);
+  return WPS_OK;
 }
 
 /* ---- looking, for commands ---- */

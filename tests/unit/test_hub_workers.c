@@ -427,6 +427,42 @@ static void publish_step(void *arg)
   }
 }
 
+#ifdef WPS_DEBUG
+static void publish_in_vain(void *arg)
+{
+  struct wps_message_info info = {.struct_size = sizeof(info),
+                                  .data_type = WPS_DATA_TEXT,
+                                  .data = {"x", 1}};
+  struct told *t = arg;
+  struct publish_done done = {told, t, 0};
+  struct wps_message *m = message_api.create(&info);
+
+  ck_assert_ptr_nonnull(m);
+  ck_assert_int_eq(hub_publish(worker_current(), &t->target, NULL, m, &done,
+                               &t->receivers, &t->later),
+                   WPS_ENOMEM);
+  message_unref(m);
+}
+
+/* What is refused nobody has got, here or elsewhere: it may be repeated. */
+START_TEST(no_memory_for_other_workers)
+{
+  struct told t = {.target = {.struct_size = sizeof(t.target),
+                              .hub = STR("chat"),
+                              .kind = WPS_TO_HUB}};
+
+  setenv("WEBPUBSUBD_FAULT", "alloc_job:1", 1);
+  on_worker(all, 0, publish_in_vain, &t);
+  ck_assert(!t.later);
+  ck_assert_uint_eq(t.receivers, 0);
+  for (uint32_t w = 0; w < WORKERS; w++)
+    worker_turn(all, w);
+  for (size_t i = 0; i < CLIENTS; i++)
+    ck_assert_uint_eq(atomic_load(&clients[i].got), 0);
+}
+END_TEST
+#endif
+
 START_TEST(done_comes_after_all_workers)
 {
   struct told t = {
@@ -637,6 +673,9 @@ int main(void)
   tcase_add_test(tc, pages_of_a_filter);
   tcase_add_test(tc, who_is_ending_is_not_listed);
   tcase_add_test(tc, listings_that_cannot_be);
+#ifdef WPS_DEBUG
+  tcase_add_test(tc, no_memory_for_other_workers);
+#endif
   tcase_add_test(tc, done_comes_after_all_workers);
   tcase_add_test(tc, nobody_elsewhere_is_nothing_to_wait_for);
   tcase_add_test(tc, a_filter_goes_along);
