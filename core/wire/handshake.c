@@ -39,7 +39,8 @@ uint32_t handshake_check(const struct http_head *h, struct wps_str *key,
       http_head_has_token(h, FIELD_CONNECTION, "close"))
     return 400;
   *why = "a WebSocket handshake has no body";
-  if (h->has_length || h->chunked)
+  /* Java's own client says Content-Length: 0. */
+  if (h->content_length != 0 || h->chunked)
     return 400;
   *why = "bad Sec-WebSocket-Version";
   if (!only(h, FIELD_WS_VERSION, &version))

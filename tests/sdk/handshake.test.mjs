@@ -90,6 +90,13 @@ suite('handshake', () => {
     assert.equal((await a.json()).data, 1);
   });
 
+  check('C-1 as java.net.http has it: the length of no body is said', async () => {
+    const c = await server.json({ headers: { 'Content-Length': '0', 'User-Agent': 'Java-http-client/17.0.15' } });
+    await c.join('java');
+    await c.publish('java', 1);
+    assert.equal((await c.type('message')).data, 1);
+  });
+
   check('C-6 plain GET without upgrade → 400', async () => {
     const answer = await server.http(`/client/hubs/chat?access_token=${access()}`);
     assert.equal(answer.status, 400);
