@@ -22,6 +22,8 @@
 /* azure-server.md 3.7 */
 enum { REFUSAL_BODY_MAX = 64 * 1024 };
 
+enum { DELAY_MAX_MS = 10000 };
+
 static const char client_path[] = "/client";
 static const char hubs_path[] = "/client/hubs/";
 
@@ -35,6 +37,7 @@ _Static_assert(sizeof(((struct wps_request *)NULL)->audience_room) >=
 void admission_free(struct admission *a)
 {
   authenticate_cancel(&a->auth);
+  timer_stop(a->worker, &a->delay);
   if (a->connecting != NULL)
     reply_abandon(a->connecting);
   if (a->counted)
@@ -468,6 +471,32 @@ static void authenticated(void *arg, int status, struct principal *who,
   ask_upstream(a);
 }
 
+static void negotiated(struct admission *a)
+{
+  struct wps_request *req = a->req;
+
+  if (a->chosen.resume_id.ptr != NULL) {
+    conn_resume(a);
+    return;
+  }
+  if (a->chosen.close_code != 0) {
+    refuse_by_close(a, (uint16_t)a->chosen.close_code, a->chosen.reason);
+    return;
+  }
+  a->settings = hubs_settings(a->worker->conns->server->hubs, req->hub);
+  if (a->settings == NULL) {
+    refuse(a, 404, NULL, STR("The hub is not configured."),
+           STR("neither this hub nor \"*\" is in the configuration"));
+    return;
+  }
+  authenticate_start(&a->auth, a->worker, req, authenticated, a);
+}
+
+static void delayed(struct timer *timer)
+{
+  negotiated(CONTAINER_OF(timer, struct admission, delay));
+}
+
 void admit_client(void *arg, struct http_conn *hc, struct wps_request *req)
 {
   struct conn_server *server = arg;
@@ -496,6 +525,7 @@ void admit_client(void *arg, struct http_conn *hc, struct wps_request *req)
   a->worker = http_conn_worker(hc);
   a->hc = hc;
   a->req = request_ref(req);
+  timer_init(&a->delay, delayed);
   list_add_tail(&a->worker->conns->admissions, &a->node);
   http_on_gone(hc, gone, a);
   if (!find_hub(a)) {
@@ -508,21 +538,13 @@ void admit_client(void *arg, struct http_conn *hc, struct wps_request *req)
     refuse_negotiation(a, rc);
     return;
   }
-  if (a->chosen.resume_id.ptr != NULL) {
-    conn_resume(a);
+  if (a->chosen.delay_ms == 0) {
+    negotiated(a);
     return;
   }
-  if (a->chosen.close_code != 0) {
-    refuse_by_close(a, (uint16_t)a->chosen.close_code, a->chosen.reason);
-    return;
-  }
-  a->settings = hubs_settings(server->hubs, req->hub);
-  if (a->settings == NULL) {
-    refuse(a, 404, NULL, STR("The hub is not configured."),
-           STR("neither this hub nor \"*\" is in the configuration"));
-    return;
-  }
-  authenticate_start(&a->auth, a->worker, req, authenticated, a);
+  timer_start(a->worker, &a->delay,
+              a->chosen.delay_ms < DELAY_MAX_MS ? a->chosen.delay_ms
+                                                : DELAY_MAX_MS);
 }
 
 /* ---- routes ---- */

@@ -22,6 +22,7 @@ struct admission {
   const struct hub_settings *settings;
   const struct wps_instance *instance;
   struct wps_negotiation chosen;
+  struct timer delay; /* before all that follows the negotiation */
   struct authentication auth;
   struct wps_reply *connecting; /* connect event under way */
   struct principal *who;        /* NULL: nobody */

@@ -41,8 +41,10 @@ struct wps_negotiation {
   struct wps_str resume_id;  /* connection to take over, {NULL,0}: a new one */
   struct wps_str resume_token;
   uint32_t close_code;       /* answer 101 and close with this code: at once,*/
-  uint32_t reserved;         /*   or, with resume_id, when resuming fails    */
+                             /*   or, with resume_id, when resuming fails    */
                              /*   (0: 1008)                                  */
+  uint32_t delay_ms;         /* go on with the handshake after so long, at   */
+                             /*   most 10 s: for who is not ready for it yet */
   struct wps_str reason;     /* text of that close, or of the refusal        */
 };
 

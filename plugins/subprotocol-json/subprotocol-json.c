@@ -7,10 +7,10 @@
 
 #include <webpubsub/plugin.h>
 
-#include "plugins/common/azure/client.h"
 #include "plugins/common/azure/handshake.h"
 #include "plugins/common/azure/names.h"
 #include "plugins/common/azure/options.h"
+#include "plugins/subprotocol-json/client.h"
 #include "plugins/subprotocol-json/parse.h"
 #include "plugins/subprotocol-json/write.h"
 
@@ -20,18 +20,23 @@ static const char early_name[] = "json.webpubsub.azure";
 
 static const struct wps_config_item items[] = {
     AZURE_OPTION_ITEMS,
+    {.key = "python_delay",
+     .type = WPS_CONF_DURATION_MS,
+     .fallback = "20ms",
+     .min = 0,
+     .max = 10000,
+     .help = "how long the answer to a handshake and acks to the client SDK "
+             "for Python wait, whose blocking form misses what comes at once "
+             "and then stands still for 30 s; 0: not at all"},
 };
 static const struct wps_config_schema schema = WPS_CONFIG_SCHEMA(items);
 
 struct instance {
   struct azure_rules rules; /* first: what callbacks get as inst */
+  struct azure_rules late;  /* the same, for clients with late acks */
+  uint32_t late_ms;
   _Atomic size_t waiting;
   bool early_names;
-};
-
-struct json_client {
-  struct azure_client azure; /* first: what callbacks get as state */
-  bool early;                /* it came by the early name */
 };
 
 static int create(struct wps_instance *self, const struct wps_config *cfg,
@@ -43,6 +48,9 @@ static int create(struct wps_instance *self, const struct wps_config *cfg,
   if (p == NULL)
     return WPS_ENOMEM;
   azure_rules_read(cfg, self, &json_writer, &p->waiting, &p->rules);
+  p->late = p->rules;
+  p->late.writer = &json_writer_late;
+  p->late_ms = (uint32_t)wps->config->get_int(cfg, "python_delay");
   p->early_names = wps->config->get_bool(cfg, "early_names");
   *inst = p;
   return WPS_OK;
@@ -61,24 +69,45 @@ static int negotiate(void *inst, const struct wps_request *req,
 
   if (!p->early_names && is(name, early_name, sizeof(early_name)))
     return WPS_ENOTSUP;
+  if (p->late_ms > 0 && json_late_wanted(req))
+    out->delay_ms = p->late_ms;
   out->variant = reliable ? JSON_RELIABLE : JSON_PLAIN;
   return azure_negotiate(req, reliable ? AZURE_RELIABLE : AZURE_PLAIN, out);
+}
+
+static void free_client(struct json_client *client)
+{
+  azure_client_clear(&client->azure);
+  if (client->late != NULL)
+    json_late_clear(client->late);
+  free(client->late);
+  free(client);
 }
 
 static int open_client(void *inst, struct wps_conn *conn,
                        const struct wps_hello *hello, void **state)
 {
+  const struct instance *p = inst;
   struct json_client *client = malloc(sizeof(*client));
   int rc;
 
   if (client == NULL)
     return WPS_ENOMEM;
   client->early = is(hello->selected, early_name, sizeof(early_name));
-  rc = azure_client_open(&client->azure, inst, conn,
+  client->late = NULL;
+  if (p->late_ms > 0 && json_late_wanted(hello->req)) {
+    client->late = calloc(1, sizeof(*client->late));
+    if (client->late == NULL) {
+      free(client);
+      return WPS_ENOMEM;
+    }
+    client->late->delay_ms = p->late_ms;
+  }
+  rc = azure_client_open(&client->azure,
+                         client->late != NULL ? &p->late : &p->rules, conn,
                          hello->variant == JSON_RELIABLE);
   if (rc != WPS_OK) {
-    azure_client_clear(&client->azure);
-    free(client);
+    free_client(client);
     return rc;
   }
   *state = client;
@@ -139,7 +168,11 @@ static int resumed(struct wps_conn *conn, void *state,
 
 static void closing(struct wps_conn *conn, void *state, struct wps_closing *how)
 {
-  azure_client_closing(state, conn, how);
+  struct json_client *client = state;
+
+  if (client->late != NULL)
+    json_late_flush(client->late, conn);
+  azure_client_closing(&client->azure, conn, how);
 }
 
 static void close_client(struct wps_conn *conn, void *state, uint16_t code,
@@ -147,8 +180,7 @@ static void close_client(struct wps_conn *conn, void *state, uint16_t code,
 {
   (void)code, (void)reason;
   azure_client_end(state, conn);
-  azure_client_clear(state);
-  free(state);
+  free_client(state);
 }
 
 static const char *const names[] = {plain_name, reliable_name, early_name,

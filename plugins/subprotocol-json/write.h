@@ -22,6 +22,8 @@ int json_write_delivery(struct wps_conn *conn, const struct wps_delivery *d);
 
 /* Its snapshots lack their first brace, too. */
 extern const struct azure_writer json_writer;
+/* For clients with json_client.late. */
+extern const struct azure_writer json_writer_late;
 
 /* Parts of messages; the members begin with a comma. */
 void json_put_data(struct json_out *out, const struct wps_message_info *info);

@@ -3,6 +3,7 @@
  * message, for both sizes. */
 #include <stdlib.h>
 
+#include "plugins/subprotocol-json/client.h"
 #include "plugins/subprotocol-json/write.h"
 
 /* Control messages nearly always fit; longer ones get a frame of their size. */
@@ -18,23 +19,34 @@ struct control {
   bool has_data;
 };
 
+static struct wps_frame *control_frame(const struct control *c, size_t size)
+{
+  struct wps_frame *frame;
+  struct json_out out;
+  void *bytes;
+
+  frame = wps->message->frame_alloc(WPS_TEXT, size, &bytes);
+  if (frame == NULL)
+    return NULL;
+  out = (struct json_out){bytes, size, 0};
+  c->put(&out, c);
+  return frame;
+}
+
 static int send_control(struct wps_conn *conn, const struct control *c)
 {
   char small[SMALL];
   struct json_out out = {small, sizeof(small), 0};
   struct wps_frame *frame;
-  void *bytes;
   int rc;
 
   c->put(&out, c);
   if (out.len <= out.cap)
     return wps->conn->send_bytes(conn, WPS_TEXT,
                                  (struct wps_bytes){small, out.len});
-  frame = wps->message->frame_alloc(WPS_TEXT, out.len, &bytes);
+  frame = control_frame(c, out.len);
   if (frame == NULL)
     return WPS_ENOMEM;
-  out = (struct json_out){bytes, out.len, 0};
-  c->put(&out, c);
   rc = wps->conn->send(conn, frame);
   wps->message->frame_unref(frame);
   return rc;
@@ -111,6 +123,22 @@ static int send_ack(struct wps_conn *conn, uint64_t id,
 {
   return send_control(
       conn, &(struct control){.put = put_ack, .id = id, .error = error});
+}
+
+static int send_ack_late(struct wps_conn *conn, uint64_t id,
+                         const struct azure_error *error)
+{
+  struct control c = {.put = put_ack, .id = id, .error = error};
+  struct json_client *client = wps->conn->own(conn);
+  struct json_out size = {NULL, 0, 0};
+  struct wps_frame *frame;
+
+  put_ack(&size, &c);
+  frame = control_frame(&c, size.len);
+  if (frame == NULL)
+    return WPS_ENOMEM;
+  json_late_send(client->late, conn, frame);
+  return WPS_OK;
 }
 
 static void put_invoke_response(struct json_out *out, const struct control *c)
@@ -244,13 +272,14 @@ static struct wps_message *make_snapshot(struct wps_str group,
   return wps->message->adopt(&info, free, bytes);
 }
 
-const struct azure_writer json_writer = {.connected = send_connected,
-                                         .disconnected = send_disconnected,
-                                         .pong = send_pong,
-                                         .ack = send_ack,
-                                         .invoke_response =
-                                             send_invoke_response,
-                                         .stream_ack = send_stream_ack,
-                                         .stream_nack = send_stream_nack,
-                                         .stream_closed = send_stream_closed,
-                                         .snapshot = make_snapshot};
+#define WRITER(how_to_ack)                                                     \
+  {                                                                            \
+    .connected = send_connected, .disconnected = send_disconnected,            \
+    .pong = send_pong, .ack = (how_to_ack),                                    \
+    .invoke_response = send_invoke_response, .stream_ack = send_stream_ack,    \
+    .stream_nack = send_stream_nack, .stream_closed = send_stream_closed,      \
+    .snapshot = make_snapshot                                                  \
+  }
+
+const struct azure_writer json_writer = WRITER(send_ack);
+const struct azure_writer json_writer_late = WRITER(send_ack_late);
