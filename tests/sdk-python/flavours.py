@@ -4,6 +4,7 @@ both look alike, so that a test is written once."""
 import asyncio
 
 from azure.core.credentials import AzureKeyCredential
+from azure.core.pipeline.policies import RetryMode
 from azure.messaging.webpubsubclient import (
     WebPubSubClient, WebPubSubClientCredential)
 from azure.messaging.webpubsubclient.aio import (
@@ -83,8 +84,10 @@ class Client:
         protocol = (WebPubSubProtocolType.JSON_RELIABLE if reliable
                     else WebPubSubProtocolType.JSON)
         options = {"message_retry_total": 0, "protocol_type": protocol,
+                   "reconnect_retry_mode": RetryMode.Fixed,
                    "reconnect_retry_backoff_factor": 0.1,
-                   "reconnect_retry_total": 50, **options}
+                   "reconnect_retry_total": 10000,
+                   "start_timeout": 10.0, "ack_timeout": 20.0, **options}
         if aio:
             async def give():
                 return urls()

@@ -28,7 +28,7 @@ PATIENCE = 60.0
 class Daemon:
     """The server under test, on a free port. `more` is configuration."""
 
-    def __init__(self, handler=None, **more):
+    def __init__(self, handler=None, json_plugin=None, **more):
         hubs = {"*": {"anonymous": "deny"}}
         if handler:
             hubs["events"] = {
@@ -45,7 +45,7 @@ class Daemon:
             "workers": 2,
             "plugins": {
                 "subprotocol-simple": {},
-                "subprotocol-json": {},
+                "subprotocol-json": json_plugin or {},
                 "auth-jwt": {},
                 "http-rest": {},
                 "upstream-webhook": {},
@@ -103,7 +103,6 @@ class Proxy:
     def __init__(self, target, name="127.0.0.1"):
         self.target = target
         self.down = False
-        self.accepted = 0
         self.lock = threading.Lock()
         self.lines = set()
         self.listener = socket.create_server((name, 0))
@@ -116,14 +115,13 @@ class Proxy:
                 near, _ = self.listener.accept()
             except OSError:
                 return
-            self.accepted += 1
             if self.down:
-                self._reset(near)
+                self._refuse(near)
                 continue
             try:
                 far = socket.create_connection(("127.0.0.1", self.target))
             except OSError:
-                self._reset(near)
+                self._refuse(near)
                 continue
             for one in (near, far):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -147,21 +145,22 @@ class Proxy:
                 pass
 
     @staticmethod
-    def _reset(one):
+    def _refuse(one):
+        """By a reset, which takes as long as on a network: the blocking client
+        does not see one that comes at once (doc/compatibility.md, SDKs)."""
         one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                        struct.pack("ii", 1, 0))
-        one.close()
+        timer = threading.Timer(0.05, one.close)
+        timer.daemon = True
+        timer.start()
 
-    def cut(self, reset=False):
+    def cut(self):
         """End every line on both sides, without a WebSocket close."""
         with self.lock:
             lines, self.lines = self.lines, set()
         for line in lines:
             for one in line:
                 try:
-                    if reset:
-                        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                                       struct.pack("ii", 1, 0))
                     one.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass
@@ -279,6 +278,8 @@ class Case(unittest.IsolatedAsyncioTestCase):
             cls.handler.stop()
 
     async def asyncSetUp(self):
+        # unittest turns it on; on a busy machine it costs minutes.
+        asyncio.get_running_loop().set_debug(False)
         self.opened = []
 
     async def asyncTearDown(self):

@@ -22,7 +22,9 @@ class Result(unittest.TestResult):
         self.log = logging.StreamHandler(io.StringIO())
         self.log.setFormatter(logging.Formatter(
             "%(relativeCreated)d %(name)s: %(message)s"))
-        logging.basicConfig(level=logging.DEBUG, handlers=[self.log])
+        logging.basicConfig(level=logging.INFO, handlers=[self.log])
+        logging.getLogger("azure.messaging").setLevel(logging.DEBUG)
+        logging.getLogger("azure.core").setLevel(logging.WARNING)
 
     def startTest(self, test):
         super().startTest(test)
@@ -67,7 +69,6 @@ def chosen(suite, patterns):
 def main():
     # What the SDK for asyncio leaves open is found when the loop is closed.
     sys.unraisablehook = lambda _: None
-    os.environ.pop("PYTHONASYNCIODEBUG", None)
     found = unittest.defaultTestLoader.discover(str(HERE), "test_*.py")
     suite = unittest.TestSuite(chosen(found, sys.argv[1:]))
     if suite.countTestCases() == 0:
