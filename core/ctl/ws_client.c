@@ -290,7 +290,7 @@ static bool control(struct ws_client *c, const struct frame *f,
 
 bool ws_receive(struct ws_client *c, struct ws_message *out)
 {
-  struct frame f;
+  struct frame f = {0};
   unsigned opcode;
 
   memset(out, 0, sizeof(*out));
