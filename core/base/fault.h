@@ -10,7 +10,7 @@
  * alloc_message, alloc_pending (what a group owes), alloc_due (what one client
  * is owed by several), alloc_shared (one piece for all), keep_rest (what is
  * left of such a piece), alloc_kept (the queue of a session), alloc_job (a
- * publish to other workers).
+ * publish to other workers), alloc_completion (a `done` for later).
  */
 #ifndef WPS_BASE_FAULT_H
 #define WPS_BASE_FAULT_H

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
+#include "base/fault.h"
 #include "conn/conn.h"
 
 struct completions {
@@ -12,6 +14,7 @@ struct completions {
   struct wps_worker *worker;
   struct completion *items;
   size_t count, cap;
+  size_t reserved; /* count + reserved <= cap */
 };
 
 static void run_one(const struct completion *d)
@@ -84,11 +87,13 @@ void completions_free(struct completions *cs)
   free(cs);
 }
 
-int completion_add(struct wps_worker *w, const struct completion *c)
+int completion_reserve(struct wps_worker *w)
 {
   struct completions *cs = w->conns->completions;
 
-  if (cs->count == cs->cap) {
+  if (FAULT("alloc_completion"))
+    return WPS_ENOMEM;
+  if (cs->count + cs->reserved == cs->cap) {
     size_t next = cs->cap == 0 ? 64 : cs->cap * 2;
     struct completion *bigger = realloc(cs->items, next * sizeof(*bigger));
 
@@ -97,9 +102,25 @@ int completion_add(struct wps_worker *w, const struct completion *c)
     cs->items = bigger;
     cs->cap = next;
   }
+  cs->reserved++;
+  return WPS_OK;
+}
+
+void completion_add(struct wps_worker *w, const struct completion *c)
+{
+  struct completions *cs = w->conns->completions;
+
+  completion_unreserve(w);
   cs->items[cs->count++] = *c;
   worker_defer(w, &cs->run);
-  return WPS_OK;
+}
+
+void completion_unreserve(struct wps_worker *w)
+{
+  struct completions *cs = w->conns->completions;
+
+  DCHECK(cs->reserved > 0);
+  cs->reserved--;
 }
 
 void completions_run_out(struct completions *cs)

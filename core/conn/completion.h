@@ -34,8 +34,12 @@ struct completion {
 
 struct completions *completions_new(struct wps_worker *w);
 void completions_free(struct completions *cs);
-/* Errors: ENOMEM. */
-int completion_add(struct wps_worker *w, const struct completion *c);
+/* Room for one, before anything happens that it would tell of: then that is
+ * never refused after the fact. Errors: ENOMEM. */
+int completion_reserve(struct wps_worker *w);
+/* In that room; or there is nothing to tell. */
+void completion_add(struct wps_worker *w, const struct completion *c);
+void completion_unreserve(struct wps_worker *w);
 /* At the end of the worker: run what is left. */
 void completions_run_out(struct completions *cs);
 

@@ -9,47 +9,59 @@
 #include "hub/filter.h"
 #include "hub/listing.h"
 
+/* What was reserved is used, or not. */
+static void finish(struct wps_worker *w, bool reserved, bool tell,
+                   const struct completion *d)
+{
+  if (reserved && tell)
+    completion_add(w, d);
+  else if (reserved)
+    completion_unreserve(w);
+}
+
 /* ---- memberships ---- */
 
 static int join(struct wps_conn *c, struct wps_str group,
                 const struct wps_membership *how, wps_joined_fn done, void *arg,
                 uint64_t tag)
 {
-  uint64_t serial;
+  struct completion d = {.kind = DONE_JOINED,
+                         .status = WPS_OK,
+                         .fn.joined = done,
+                         .arg = arg,
+                         .tag = tag};
   int rc;
 
   CONTRACT_CONN(c, "hub->join");
-  rc = membership_begin(c, group, how, WPS_BY_SELF, &serial);
-  if (rc != WPS_OK || done == NULL)
-    return rc;
-  return completion_add(c->worker, &(struct completion){.kind = DONE_JOINED,
-                                                        .status = WPS_OK,
-                                                        .ref = conn_ref(c),
-                                                        .fn.joined = done,
-                                                        .arg = arg,
-                                                        .tag = tag,
-                                                        .value = serial});
+  if (done != NULL && completion_reserve(c->worker) != WPS_OK)
+    return WPS_ENOMEM;
+  d.ref = conn_ref(c);
+  rc = membership_begin(c, group, how, WPS_BY_SELF, &d.value);
+  finish(c->worker, done != NULL, rc == WPS_OK, &d);
+  return rc;
 }
 
 static int leave(struct wps_conn *c, struct wps_str group,
                  wps_conn_done_fn done, void *arg, uint64_t tag)
 {
+  struct completion d = {.kind = DONE_CONN,
+                         .status = WPS_OK,
+                         .fn.conn = done,
+                         .arg = arg,
+                         .tag = tag};
   struct wps_member *m;
 
   CONTRACT_CONN(c, "hub->leave");
   if (!group_name_ok(group))
     return WPS_EINVAL;
+  if (done != NULL && completion_reserve(c->worker) != WPS_OK)
+    return WPS_ENOMEM;
+  d.ref = conn_ref(c);
   m = group_membership(&c->client, group);
   if (m != NULL)
     membership_end(c, m, WPS_BY_SELF);
-  if (done == NULL)
-    return WPS_OK;
-  return completion_add(c->worker, &(struct completion){.kind = DONE_CONN,
-                                                        .status = WPS_OK,
-                                                        .ref = conn_ref(c),
-                                                        .fn.conn = done,
-                                                        .arg = arg,
-                                                        .tag = tag});
+  finish(c->worker, done != NULL, true, &d);
+  return WPS_OK;
 }
 
 static struct wps_member *member(const struct wps_conn *c, struct wps_str group)
@@ -105,13 +117,14 @@ static int publish(struct wps_instance *self, struct wps_conn *c,
     CONTRACT_CONN(c, "hub->publish");
   if (w == NULL || w->conns == NULL)
     return WPS_EINVAL;
-  rc = hub_publish(w, target, c != NULL ? &c->client : NULL, msg, &everywhere,
-                   &d.value, &later);
-  if (rc != WPS_OK || done == NULL || later)
-    return rc;
+  if (done != NULL && completion_reserve(w) != WPS_OK)
+    return WPS_ENOMEM;
   if (c != NULL)
     d.ref = conn_ref(c);
-  return completion_add(w, &d);
+  rc = hub_publish(w, target, c != NULL ? &c->client : NULL, msg, &everywhere,
+                   &d.value, &later);
+  finish(w, done != NULL, rc == WPS_OK && !later, &d);
+  return rc;
 }
 
 static int event(struct wps_conn *c, const struct wps_client_event *what,

@@ -85,6 +85,19 @@ suite('short of memory', () => {
     assert.equal((await (await s.recover(first)).end()).code, 1008);
   });
 
+  check('nobody could be told of a join: nothing is joined, and it may be repeated', when, async (t) => {
+    const s = await faulty(t, 'alloc_completion:1');
+    const c = await s.json();
+    const refused = await c.ask({ type: 'joinGroup', group: 'a' });
+    assert.equal(refused.success, false);
+    assert.equal(refused.error.name, 'InternalServerError');
+    await (await s.json()).publish('a', 'for nobody');
+    assert.deepEqual(await c.fence(), []);
+    await c.join('a');
+    await burst(s, ['a']);
+    await whole(c);
+  });
+
   check('a fragment of a stream cannot be published: the official client hears of it, and so does the group', when, async (t) => {
     const s = await faulty(t, 'alloc_message:3');
     const [a, b] = [officialClient({ s }), officialClient({ s, userId: 'bob' })];
