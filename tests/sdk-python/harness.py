@@ -98,11 +98,12 @@ class Daemon:
 
 class Proxy:
     """TCP from a port of its own to the server's. While `down`, whoever comes
-    is sent away."""
+    is sent away, and `refused` has one more."""
 
     def __init__(self, target, name="127.0.0.1"):
         self.target = target
         self.down = False
+        self.refused = Log()
         self.lock = threading.Lock()
         self.lines = set()
         self.listener = socket.create_server((name, 0))
@@ -117,6 +118,7 @@ class Proxy:
                 return
             if self.down:
                 self._refuse(near)
+                self.refused.add(None)
                 continue
             try:
                 far = socket.create_connection(("127.0.0.1", self.target))

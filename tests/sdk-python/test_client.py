@@ -11,7 +11,7 @@ from azure.messaging.webpubsubclient.models import (
     OpenClientError, SendMessageError, WebPubSubDataType)
 
 from flavours import FLAVOURS, Client, Service, each, ordered, plain
-from harness import KEY, PATIENCE, ROLES, Case, Daemon
+from harness import KEY, PATIENCE, ROLES, Case, Daemon, Log
 
 TEXT = WebPubSubDataType.TEXT
 JSON = WebPubSubDataType.JSON
@@ -379,7 +379,8 @@ class Recovery(ClientCase):
         proxy.cut()
         sending = asyncio.ensure_future(
             c.send_to_group(group, "late", TEXT))
-        await asyncio.sleep(0)
+        await proxy.refused.reach(1)
+        self.assertFalse(sending.done())
         proxy.down = False
         await sending
         await c.group.reach(1)
@@ -423,13 +424,14 @@ class Recovery(ClientCase):
         maker = Service(daemon, self.hub, port=proxy.port).sdk
         c = await self.client(
             urls=lambda: maker.get_client_access_token()["url"])
+        told = self.acknowledged(c)
         sent = 0
         for _ in range(4):
             for n in range(40):
                 await service.send_to_all({"n": sent + n})
             sent += 40
             await c.server.reach(sent)
-            await self.acknowledged(c)
+            await told.until(lambda: sent in told.items, f"an ack of {sent}")
         await self.drop(proxy)
         await service.send_to_all({"n": sent})
         await c.server.reach(sent + 1)
@@ -438,12 +440,19 @@ class Recovery(ClientCase):
         self.assertEqual(len(c.connected), 1)
         await service.close()
 
-    async def acknowledged(self, c):
-        """Until the client's own timer has told what it got."""
-        async def watch():
-            while c.sdk._sequence_id.is_update:
-                await asyncio.sleep(0.05)
-        await asyncio.wait_for(watch(), PATIENCE)
+    @staticmethod
+    def acknowledged(c):
+        """The sequence ids that the client's own timer takes to tell them."""
+        told, ids = Log(), c.sdk._sequence_id
+        take = ids.try_get_sequence_id
+
+        def taken():
+            is_new, sequence_id = take()
+            if is_new:
+                told.add(sequence_id)
+            return is_new, sequence_id
+        ids.try_get_sequence_id = taken
+        return told
 
 
 @each([(False, False), (True, False)])
