@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* json_client.h - what tests of subprotocol-json have in common: the plugin
  * through its component, one client, a fake host. Included by Check tests. */
-#ifndef WPS_JSON_CLIENT_H
-#define WPS_JSON_CLIENT_H
+#ifndef WPS_TEST_JSON_CLIENT_H
+#define WPS_TEST_JSON_CLIENT_H
 
 #include <webpubsub/event.h>
 

@@ -4,6 +4,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "plugins/subprotocol-json/late.h"
 #include "tests/unit/json_client.h"
 
 START_TEST(c54_messages)
@@ -177,6 +178,59 @@ START_TEST(other_kinds_are_skipped)
 }
 END_TEST
 
+/* ---- acks that wait ---- */
+
+static void later(struct json_late *late, const char *text)
+{
+  struct wps_frame *f =
+      wps->message->frame(WPS_TEXT, (struct wps_bytes){text, strlen(text)});
+
+  ck_assert_ptr_nonnull(f);
+  json_late_send(late, conn, f);
+}
+
+START_TEST(late_acks_in_their_order)
+{
+  struct json_late late = {.delay_ms = 20};
+
+  later(&late, "1");
+  fake_pass(conn, 10);
+  later(&late, "2");
+  sends(NULL);
+  fake_pass(conn, 10);
+  sends("1");
+  sends(NULL);
+  fake_pass(conn, 10);
+  sends("2");
+  later(&late, "3");
+  later(&late, "4");
+  json_late_flush(&late, conn);
+  sends("3");
+  sends("4");
+  later(&late, "never");
+  json_late_clear(&late);
+  fake_pass(conn, 100);
+  sends(NULL);
+}
+END_TEST
+
+START_TEST(late_acks_without_memory)
+{
+  struct json_late late = {.delay_ms = 20};
+
+  fake.no_timer = true;
+  later(&late, "at once");
+  sends("at once");
+  fake.no_timer = false;
+  later(&late, "1");
+  conn->send_rc = WPS_ENOMEM;
+  fake_pass(conn, 20);
+  ck_assert(conn->closed);
+  ck_assert_uint_eq(conn->code, 1011);
+  json_late_clear(&late);
+}
+END_TEST
+
 int main(void)
 {
   Suite *s = suite_create("subprotocol_json_write");
@@ -190,6 +244,8 @@ int main(void)
   tcase_add_test(t, c101_updates);
   tcase_add_test(t, private_messages);
   tcase_add_test(t, other_kinds_are_skipped);
+  tcase_add_test(t, late_acks_in_their_order);
+  tcase_add_test(t, late_acks_without_memory);
   suite_add_tcase(s, t);
   r = srunner_create(s);
   srunner_run_all(r, CK_ENV);
